@@ -1,0 +1,182 @@
+"""Every setting there is, as frozen structs: unknown keys and wrong types are refused on load.
+
+Units stand in the names. A setting without a default must be given.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+Positive = Annotated[int, Meta(gt=0)]
+NotNegative = Annotated[int, Meta(ge=0)]
+
+
+SECRETS = ("api_key", "auth_token", "database_url", "password", "secret", "token")
+
+
+class Setting(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of every settings block. Secrets never show in its repr."""
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={masked(name, getattr(self, name))!r}" for name in self.__struct_fields__)
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def masked(name: str, value: Any) -> Any:
+    """`value` as it may be shown: what is called like a secret becomes "***", also inside mappings."""
+    if isinstance(value, dict):
+        return {key: masked(str(key), item) for key, item in value.items()}
+    return "***" if value and name.lower().endswith(SECRETS) else value
+
+
+# --- stages ---------------------------------------------------------------------------------------
+
+
+class StageSettings(Setting, frozen=True):
+    """Which engine serves a stage, how, and who steps in when it fails."""
+
+    provider: str
+    options: dict[str, Any] = {}
+    fallback: tuple[StageSettings, ...] = ()
+
+
+class PipelineSettings(Setting, frozen=True):
+    vad: StageSettings
+    stt: StageSettings
+    llm: StageSettings
+    tts: StageSettings
+
+
+# --- agent ----------------------------------------------------------------------------------------
+
+
+class VoiceSettings(Setting, frozen=True):
+    provider: str = ""  # "": the pipeline's own
+    voice_id: str = ""
+    settings: dict[str, Any] = {}  # "speed" is understood by every provider
+
+
+class Personality(Setting, frozen=True):
+    tone: str = "professional"
+    traits: tuple[str, ...] = ()
+
+
+class Capabilities(Setting, frozen=True):
+    appointment_booking: bool = True
+    order_taking: bool = False
+    faq_answering: bool = True
+    call_transfer: bool = False
+
+
+class TurnPolicy(Setting, frozen=True):
+    """When the caller's turn counts as over, and what it takes to interrupt the agent."""
+
+    base_wait_ms: Annotated[int, Meta(ge=100, le=5000)] = 550
+    min_wait_ms: Annotated[int, Meta(ge=50, le=5000)] = 250
+    max_wait_ms: Annotated[int, Meta(ge=200, le=10000)] = 1800
+    speech_start_ms: Annotated[int, Meta(ge=20, le=1000)] = 60
+    barge_in: bool = True
+    barge_in_ms: Annotated[int, Meta(ge=60, le=3000)] = 400
+    protect_greeting: bool = False
+    unexplained_silence_ms: Annotated[int, Meta(ge=500, le=30000)] = 2500
+
+
+class CallLimits(Setting, frozen=True):
+    max_call_s: Annotated[int, Meta(ge=5, le=14400)] = 1800
+    caller_silence_s: Annotated[int, Meta(ge=2, le=600)] = 10
+    max_reprompts: Annotated[int, Meta(ge=0, le=10)] = 2
+
+
+class AgentSettings(Setting, frozen=True):
+    """An agent's configuration. The names that the native REST document shows are the same here."""
+
+    greeting: str = "Hello, you have reached {company_name}. How can I help you?"
+    language: str = "en"
+    voice: VoiceSettings = VoiceSettings()
+    personality: Personality = Personality()
+    prompt: str = ""
+    knowledge_base_ids: tuple[str, ...] = ()
+    capabilities: Capabilities = Capabilities()
+    phrases: tuple[str, ...] = ()
+    pipeline: str = ""  # "": the server's
+    stages: dict[str, StageSettings] = {}  # per-stage override: vad | stt | llm | tts
+    turn: TurnPolicy = TurnPolicy()
+    limits: CallLimits = CallLimits()
+
+
+# --- server ---------------------------------------------------------------------------------------
+
+
+class TwilioSettings(Setting, frozen=True):
+    account_sid: str = ""
+    auth_token: str = ""  # from VOICECORE_TWILIO__AUTH_TOKEN; never logged
+
+
+class MediaSettings(Setting, frozen=True):
+    max_message_bytes: Positive = 65536
+    start_timeout_s: Annotated[float, Meta(gt=0)] = 10.0
+    idle_timeout_s: Annotated[float, Meta(gt=0)] = 30.0
+    send_timeout_s: Annotated[float, Meta(gt=0)] = 5.0
+    ahead_ms: Annotated[int, Meta(ge=60, le=300)] = 200
+    max_calls: Positive = 1000
+
+
+class AuthSettings(Setting, frozen=True):
+    access_token_s: Positive = 1800
+    refresh_token_s: Positive = 2592000
+
+
+class ServerSettings(Setting, frozen=True):
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8080
+    data: str = "data"
+    public_url: str = ""  # as the carrier and clients dial us, "https://voice.example.com"
+    database_url: str = ""  # "": SQLite inside `data`
+    pipeline: str = "embedded"
+    pipelines: dict[str, PipelineSettings] = {}  # adds to, or replaces, the shipped ones
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    drain_s: NotNegative = 30
+    limits: Literal["documented", "relaxed"] = "documented"  # REST rate limits
+    media: MediaSettings = MediaSettings()
+    auth: AuthSettings = AuthSettings()
+    twilio: TwilioSettings = TwilioSettings()
+
+
+# --- an agent's file ------------------------------------------------------------------------------
+
+
+class Company(Setting, frozen=True):
+    name: Annotated[str, Meta(min_length=1, max_length=120)]
+    timezone: str = "UTC"  # IANA name, "Europe/Berlin"
+    phone: str = ""
+    address: str = ""
+
+
+class ServiceSettings(Setting, frozen=True):
+    name: Annotated[str, Meta(min_length=1, max_length=80)]
+    minutes: Annotated[int, Meta(ge=5, le=480)]
+
+
+class ArticleSettings(Setting, frozen=True):
+    """One thing the agent knows. `questions`: how callers ask for it."""
+
+    title: Annotated[str, Meta(min_length=1)]
+    content: Annotated[str, Meta(min_length=1)]
+    tags: tuple[str, ...] = ()
+    questions: tuple[str, ...] = ()
+
+
+class AgentFile(Setting, frozen=True):
+    """One agent with everything it needs to work: what a file in `config/agents/` holds."""
+
+    id: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
+    name: str
+    company: Company
+    description: str = ""
+    config: AgentSettings = AgentSettings()
+    services: tuple[ServiceSettings, ...] = ()
+    opening_hours: dict[str, str] = {}  # mon … sun: "09:00-18:00", or "09:00-12:00, 13:00-18:00"
+    knowledge: tuple[ArticleSettings, ...] = ()
