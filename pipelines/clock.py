@@ -1,0 +1,61 @@
+"""Call time: milliseconds since the first sample of the caller's audio, counted in samples.
+
+Samples tell *where* something is in the call; a monotonic clock is needed only for what the agent
+does between two frames. `CallClock` joins the two: the frame that arrived with the least delay anchors
+call time to the monotonic clock, so late frames and bursts never move it.
+"""
+
+from __future__ import annotations
+
+WINDOW_MS = 30_000.0  # drift between the carrier's crystal and ours: 100 ppm is 3 ms in this time
+
+LATE_MS = 20.0
+
+
+class CallClock:
+    """Monotonic time → call time, by the minimum-delay rule that NTP's clock filter uses (RFC 5905 §10)."""
+
+    def __init__(self) -> None:
+        self._origin: float | None = None  # monotonic time of call time 0
+        self._provisional = True  # no audio has come yet
+        self._candidate = 0.0  # least origin seen in the current window
+        self._window_ends = 0.0
+        self.late_frames = 0  # more than a frame's length behind the best
+        self.worst_late_ms = 0.0
+
+    @property
+    def started(self) -> bool:
+        return self._origin is not None
+
+    def begin(self, now_ms: float) -> None:
+        """The call was answered; the first audio will say more exactly when call time began."""
+        if self._origin is None:
+            self._origin = now_ms
+
+    def arrived(self, end_ms: float, now_ms: float) -> float:
+        """Audio up to `end_ms` of call time arrived at `now_ms` (monotonic); returns its lateness, >= 0."""
+        origin = now_ms - end_ms
+        if self._provisional:
+            self._provisional = False
+            self._origin = self._candidate = origin
+            self._window_ends = now_ms + WINDOW_MS
+            return 0.0
+        assert self._origin is not None
+        if origin < self._origin:
+            self._origin = origin
+        if origin < self._candidate:
+            self._candidate = origin
+        if now_ms >= self._window_ends:
+            # The best of the last window replaces an older one: follows a slow carrier's clock.
+            self._origin = self._candidate
+            self._candidate = origin
+            self._window_ends = now_ms + WINDOW_MS
+        late = max(0.0, origin - self._origin)
+        if late > LATE_MS:
+            self.late_frames += 1
+            self.worst_late_ms = max(self.worst_late_ms, late)
+        return late
+
+    def at(self, now_ms: float) -> float:
+        """Call time of a monotonic instant; 0 before any audio came."""
+        return 0.0 if self._origin is None else now_ms - self._origin

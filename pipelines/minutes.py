@@ -1,0 +1,112 @@
+"""The running minutes of one call: which exchange is open, what is told to the journal, the model and listeners.
+
+Three readers, one writer: the stored turn, the model's history and the shown transcript come from the
+same call of the same method, so they agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from pipelines.events import CallEvent, EventKind
+from pipelines.history import History
+from pipelines.journal import Journal
+from pipelines.outlet import Outlet
+from pipelines.reply import Reply
+from pipelines.timing import Mark, Turn
+
+
+class Minutes:
+    """`turn` is the exchange being answered, `utterance` the one the caller is speaking now."""
+
+    def __init__(self, journal: Journal, outlet: Outlet, history: History, now: Callable[[], float]) -> None:
+        self._journal = journal
+        self._outlet = outlet
+        self._now = now
+        self._count = 0
+        self.history = history
+        self.turn: Turn | None = None
+        self.utterance: Turn | None = None
+
+    def event(self, kind: EventKind, **data: Any) -> None:
+        turn = self.turn or self.utterance
+        self._journal.event(CallEvent(kind, self._now(), turn.index if turn else None, data))
+
+    def stamp(self, turn: Turn, mark: Mark) -> None:
+        """The first time counts."""
+        turn.marks.setdefault(mark, self._now())
+
+    def open(self, at_ms: float) -> Turn:
+        turn = Turn(index=self._count, started_ms=at_ms)
+        self._count += 1
+        return turn
+
+    def begin_utterance(self, at_ms: float) -> None:
+        self.utterance = self.open(at_ms)
+        self.utterance.caller_started_ms = at_ms
+
+    def commit(self, speech_end_ms: float) -> Turn:
+        """The utterance is over and becomes the turn that is answered."""
+        turn, self.utterance = self.utterance, None
+        assert turn is not None, "a turn is committed only after an utterance began"
+        turn.caller_ended_ms = speech_end_ms
+        turn.marks = {Mark.SPEECH_END: speech_end_ms, Mark.ENDPOINT: self._now()}
+        self.turn = turn
+        return turn
+
+    def take_back(self) -> bool:
+        """The caller goes on with a committed turn. False when it was acted upon already: then it stands."""
+        turn = self.turn
+        if turn is None or self.history.acted or turn.caller_started_ms is None:
+            return False
+        self.history.take_back()
+        turn.marks = {}
+        self.turn, self.utterance = None, turn
+        self.event(EventKind.TURN_RESUMED)
+        return True
+
+    def caller_said(self, turn: Turn, text: str) -> None:
+        turn.caller_text = text
+        self.event(EventKind.TURN_COMMITTED, text=text)
+        self._outlet.send_transcript("customer", text)
+        self.history.caller_said(text)
+
+    def generated(self, turn: Turn, reply: Reply) -> None:
+        turn.generated_text = reply.text.strip()
+        turn.tools = [
+            {
+                "name": ran.call.name,
+                "arguments": ran.call.arguments,
+                "result": msgspec.json.decode(ran.result),
+                "seconds": round(ran.ended - ran.started, 3),
+            }
+            for ran in reply.tools
+        ]
+
+    def close(self, heard: str, agent_ended_ms: float | None, *, interrupted: bool) -> None:
+        """The exchange will not change any more."""
+        turn, self.turn = self.turn, None
+        if turn is None:
+            return
+        turn.heard_text = heard
+        turn.agent_ended_ms = agent_ended_ms
+        turn.interrupted = interrupted
+        turn.ended_ms = self._now()
+        self.history.agent_said(heard, interrupted)
+        if heard:
+            self._outlet.send_transcript("agent", heard)
+        kind = EventKind.REPLY_FINISHED
+        self._journal.event(CallEvent(kind, turn.ended_ms, turn.index, {"interrupted": interrupted}))
+        self._journal.turn_finished(turn)
+
+    def abandon_utterance(self, text: str) -> None:
+        """The call ended while the caller spoke: what was understood is kept."""
+        turn, self.utterance = self.utterance, None
+        if turn is not None:
+            turn.caller_text = text
+            turn.interrupted = True
+            turn.ended_ms = turn.caller_ended_ms = self._now()
+            self._journal.turn_finished(turn)

@@ -1,0 +1,145 @@
+"""The outbound half of a conversation: one call's playout joined to its outlet, tape and pacer.
+
+Synchronous. It trims the silence before the first sound of a reply, releases audio in time, asks for
+marks where the carrier has them, and can always say what the caller has heard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from pipelines.audio import Codec, rms, silence, to_pcm16
+from pipelines.clock import CallClock
+from pipelines.journal import Tape
+from pipelines.machines.playout import Playout
+from pipelines.outlet import Outlet
+from pipelines.pacer import Pacer
+from pipelines.stages import Word
+
+AUDIBLE_RMS = 60  # about -55 dBFS in 5 ms: softer is the voice's leading silence
+TRIM_STEP_MS = 5
+SENTENCE_GAP_MS = 180  # voices end their chunks without one
+FULL_MS = 20_000.0  # audio waiting beyond this makes the voice wait
+ROOM_MS = 10_000.0
+
+
+class Mouth:
+    """Speaks one reply at a time; its owner ticks it while it plays."""
+
+    def __init__(self, outlet: Outlet, tape: Tape, pacer: Pacer, clock: CallClock, ahead_ms: float) -> None:
+        self._outlet = outlet
+        self._tape = tape
+        self._pacer = pacer
+        self._clock = clock
+        self._room = asyncio.Event()
+        self._trimming = False
+        self.playout = Playout(outlet.audio_format, ahead_ms)
+        self.trimmed_ms = 0.0  # leading silence cut from the running reply
+        self.first_heard_ms: float | None = None  # call time of the running reply's first audible sample
+
+    # --- one reply ----------------------------------------------------------------------------------
+
+    def begin(self) -> int:
+        self._trimming = True
+        self.trimmed_ms = 0.0
+        self.first_heard_ms = None
+        self._room.set()
+        return self.playout.begin()
+
+    def open_text(self, generation: int, text: str) -> None:
+        """A chunk of text is spoken next, after the breath that belongs between two sentences."""
+        if self.playout.spoken and not self._trimming:
+            self.playout.feed(generation, silence(self._outlet.audio_format, SENTENCE_GAP_MS))
+        self.playout.open_text(generation, text)
+
+    def feed(self, generation: int, audio: bytes, words: tuple[Word, ...]) -> bool:
+        """Queue speech and send what is due. True when this made the reply audible for the first time."""
+        if self._trimming and generation == self.playout.generation:
+            audio, words = self._trim(audio, words)
+        if not self.playout.feed(generation, audio, words):
+            return False
+        if self.playout.generated_ms - self.playout.position_ms > FULL_MS:
+            self._room.clear()
+        silent_so_far = self.first_heard_ms is None
+        self._release(self._pacer.now_ms())
+        return silent_so_far and self.first_heard_ms is not None
+
+    async def room(self) -> None:
+        """Wait while too much is queued already."""
+        await self._room.wait()
+
+    def complete(self, generation: int) -> None:
+        self.playout.complete(generation)
+        if generation == self.playout.generation and self.playout.started and not self.playout.waiting:
+            self._ask_mark()
+
+    # --- playing ------------------------------------------------------------------------------------
+
+    def tick(self, now_ms: float) -> None:
+        self._release(now_ms)
+
+    def pause(self) -> None:
+        self.playout.paused = True
+
+    def resume(self) -> None:
+        self.playout.paused = False
+        self._release(self._pacer.now_ms())
+
+    def cancel(self) -> tuple[str, float]:
+        """Stop speaking at once. Returns the text that was heard and the call time at which it broke off."""
+        now = self._clock.at(self._pacer.now_ms())
+        heard = self.playout.heard_text(now)
+        playing = self.playout.started and not self.playout.finished(now)
+        self.playout.cancel()
+        self._room.set()
+        if playing:
+            self._outlet.send_clear()
+            self._tape.erase_agent_after(now)
+        return heard, now
+
+    def mark_returned(self, name: str) -> None:
+        generation, _, position = name.partition(":")
+        if generation[:1] == "g" and generation[1:].isdigit() and position.isdigit():
+            self.playout.confirm(int(generation[1:]), float(position))
+
+    def finished(self, now_ms: float) -> bool:
+        return self.playout.finished(self._clock.at(now_ms))
+
+    def heard_text(self, now_ms: float) -> str:
+        return self.playout.heard_text(self._clock.at(now_ms))
+
+    # --- inside -------------------------------------------------------------------------------------
+
+    def _release(self, now_ms: float) -> None:
+        now = self._clock.at(now_ms)
+        while (release := self.playout.release(now)) is not None:
+            self._outlet.send_audio(release.audio)
+            self._tape.agent(release.heard_at_ms, to_pcm16(release.audio, self._outlet.audio_format.codec))
+            if self.first_heard_ms is None:
+                self.first_heard_ms = release.heard_at_ms
+            if release.last:
+                self._ask_mark()
+        if not self._room.is_set() and self.playout.generated_ms - self.playout.position_ms < ROOM_MS:
+            self._room.set()
+
+    def _ask_mark(self) -> None:
+        if self._outlet.has_marks:
+            self._outlet.send_mark(f"g{self.playout.generation}:{int(self.playout.position_ms)}")
+
+    def _trim(self, audio: bytes, words: tuple[Word, ...]) -> tuple[bytes, tuple[Word, ...]]:
+        """Cut silence before the reply's first sound; word times move along."""
+        audio_format = self._outlet.audio_format
+        step = TRIM_STEP_MS * audio_format.bytes_per_ms
+        width = 1 if audio_format.codec is not Codec.PCM16 else 2
+        step -= step % width
+        cut = 0
+        while cut < len(audio) and rms(to_pcm16(audio[cut : cut + step], audio_format.codec)) < AUDIBLE_RMS:
+            cut += step
+        if cut < len(audio):
+            self._trimming = False
+        cut_ms = audio_format.duration_ms(min(cut, len(audio)))
+        self.trimmed_ms += cut_ms
+        if self.trimmed_ms:
+            shift = self.trimmed_ms
+            words = tuple(Word(w.text, max(0.0, w.start_ms - shift), max(0.0, w.end_ms - shift)) for w in words)
+        return audio[cut:], words

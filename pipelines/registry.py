@@ -1,0 +1,83 @@
+"""Finds an engine by name: "stt/pocketsphinx" → the factory in `pipelines/providers/pocketsphinx.py`.
+
+A provider is one module that ends in `PROVIDER = ProviderSpec(...)`. Outsiders register the same
+object under the entry point group "voicecore.providers". Nothing is imported before it is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Awaitable, Callable
+from importlib.metadata import entry_points
+from typing import Any
+
+import msgspec
+
+import pipelines.providers
+from pipelines.errors import ConfigError, EngineMissing
+from pipelines.stages import Llm, Stt, Tts, Vad
+
+ENTRY_POINT_GROUP = "voicecore.providers"
+
+Factory = Callable[[Any], Awaitable[Any]]
+
+
+class ProviderSpec(msgspec.Struct, frozen=True):
+    """What a provider module announces. Factories take an instance of `options` and run once, at boot."""
+
+    name: str
+    options: type[msgspec.Struct]
+    vad: Factory | None = None
+    stt: Factory | None = None
+    llm: Factory | None = None
+    tts: Factory | None = None
+
+    def stages(self) -> tuple[str, ...]:
+        return tuple(stage for stage in ("vad", "stt", "llm", "tts") if getattr(self, stage) is not None)
+
+
+def provider_names() -> list[str]:
+    """All names that `load` would find, without importing any of them."""
+    ours = [m.name.replace("_", "-") for m in pkgutil.iter_modules(pipelines.providers.__path__)]
+    theirs = [point.name for point in entry_points(group=ENTRY_POINT_GROUP)]
+    return sorted({name for name in ours + theirs if not name.startswith("-")})
+
+
+def load(name: str, *, source: str) -> ProviderSpec:
+    """The provider called `name`. `source` says where the name was written, for the error."""
+    module = f"pipelines.providers.{name.replace('-', '_')}"
+    ours = {m.name for m in pkgutil.iter_modules(pipelines.providers.__path__)}
+    if name.replace("-", "_") in ours:
+        spec = importlib.import_module(module).PROVIDER
+    else:
+        points = [p for p in entry_points(group=ENTRY_POINT_GROUP) if p.name == name]
+        if not points:
+            raise ConfigError(
+                f'no provider "{name}"; there are: {", ".join(provider_names())}',
+                source=source,
+                key="provider",
+            )
+        spec = points[0].load()
+    if not isinstance(spec, ProviderSpec):
+        raise ConfigError(f'provider "{name}" does not announce a ProviderSpec', source=source, key="provider")
+    return spec
+
+
+async def make(stage: str, name: str, options: dict[str, Any], *, source: str) -> Vad | Stt | Llm | Tts:
+    """Build the engine for a stage. Raises ConfigError for bad names or options, EngineMissing when it cannot run."""
+    spec = load(name, source=source)
+    factory: Factory | None = getattr(spec, stage)
+    if factory is None:
+        raise ConfigError(f'provider "{name}" has no {stage} stage', source=source, key=f"{stage}.provider")
+    try:
+        parsed = msgspec.convert(options, spec.options, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(str(error), source=source, key=f"{stage}.options") from error
+    try:
+        engine: Vad | Stt | Llm | Tts = await factory(parsed)
+    except ImportError as error:
+        raise EngineMissing(
+            f"package missing ({error.name}): pip install 'voicecore[{name}]'", stage=stage, provider=name
+        ) from error
+    return engine
