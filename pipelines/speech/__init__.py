@@ -1,0 +1,1 @@
+"""What the embedded recogniser needs around its engine: texts, language models, telephone audio, worker code."""
