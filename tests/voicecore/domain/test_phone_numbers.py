@@ -1,0 +1,32 @@
+"""Spellings of numbers that are the same, and those that are not."""
+
+from __future__ import annotations
+
+import pytest
+
+from voicecore.domain.phone import digits, partial_digits, same_number
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("+49 (30) 1234567", "0301234567", True),
+        ("0049301234567", "+49301234567", True),
+        ("+12125550123", "212-555-0123", True),
+        ("+12125550123", "5550123", True),
+        ("+12125550123", "+13125550124", False),
+        ("5550123", "0123", False),
+        ("", "", False),
+        ("client:alice", "client:alice", False),
+        ("+49301234567", "+43301234567", False),
+    ],
+)
+def test_same_number(one: str, other: str, same: bool) -> None:
+    assert same_number(one, other) is same
+    assert same_number(other, one) is same
+
+
+def test_digits_of_strange_text() -> None:
+    assert digits("٣٤٥ 12") == "12"  # only ASCII digits: others are no telephone numbers
+    assert partial_digits("0049 30") == "4930"
+    assert partial_digits("030 12") == "3012"

@@ -1,0 +1,79 @@
+"""The schema: migrations make exactly the tables of schema.py, and its constraints bite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy.exc import IntegrityError
+
+from pipelines.errors import ConfigError
+from voicecore.storage.database import Database
+from voicecore.storage.schema import metadata
+
+
+def ours(thing: Any, name: str | None, kind: str, reflected: bool, other: Any) -> bool:
+    return not (kind == "table" and str(name).startswith("knowledge_fts"))
+
+
+async def test_migrations_and_schema_agree(database: Database) -> None:
+    def compare(connection: sa.Connection) -> list[Any]:
+        context = MigrationContext.configure(connection, opts={"include_object": ours})
+        return list(compare_metadata(context, metadata))
+
+    async with database.read() as connection:
+        assert await connection.run_sync(compare) == []
+
+
+async def test_opening_twice_keeps_the_data(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "er" / "v.db"
+    for expected in (0, 1):
+        database = await Database.open_file(path)
+        async with database.write() as connection:
+            found = (await connection.execute(sa.text("SELECT count(*) FROM users"))).scalar_one()
+            assert found == expected
+            await connection.execute(
+                sa.text("INSERT INTO users (uid, email, active, created_at) VALUES (:u, :u, 1, '2026-01-01 00:00:00')"),
+                {"u": f"u{expected}"},
+            )
+        await database.close()
+
+
+async def test_settings_of_a_connection(database: Database) -> None:
+    async with database.read() as connection:
+        for pragma, value in (("journal_mode", "wal"), ("foreign_keys", 1), ("synchronous", 1)):
+            assert (await connection.exec_driver_sql(f"PRAGMA {pragma}")).scalar() == value
+
+
+async def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
+    insert = sa.text("INSERT INTO users (uid, email, active, created_at) VALUES ('a', :e, 1, '2026-01-01')")
+
+    async def twice() -> None:
+        async with database.write() as connection:
+            await connection.execute(insert, {"e": "one"})
+            await connection.execute(insert, {"e": "two"})
+
+    with pytest.raises(IntegrityError):
+        await twice()
+    async with database.read() as connection:
+        assert (await connection.execute(sa.text("SELECT count(*) FROM users"))).scalar_one() == 0
+
+
+async def test_foreign_keys_hold(database: Database) -> None:
+    statement = (
+        "INSERT INTO memberships (uid, user_uid, organization_uid, roles, created_at)"
+        " VALUES ('m', 'nobody', 'nothing', '[]', '2026-01-01')"
+    )
+    async with database.write() as connection:
+        with pytest.raises(IntegrityError):
+            await connection.execute(sa.text(statement))
+
+
+async def test_unknown_databases_are_refused() -> None:
+    for url in ("mysql://x", "nonsense", ""):
+        with pytest.raises(ConfigError, match="no such kind of database"):
+            await Database.open(url)

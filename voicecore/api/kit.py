@@ -1,0 +1,127 @@
+"""A REST surface as data: a table of routes, and what a surface must say about errors, limits and identity.
+
+Knows no surface and no service. `mount.py` turns tables into aiohttp routes, `openapi.py` into a document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from pipelines.errors import AuthenticationError, VoicecoreError
+from voicecore.domain.accounts import Permission, Principal
+
+BODY_LIMIT = 1024 * 1024  # bytes
+
+
+class Auth(StrEnum):
+    NONE = "none"
+    ACCESS = "access"
+    REFRESH = "refresh"  # the handler checks the bearer token itself
+    ACCESS_OR_SIGNATURE = "signature"  # a signed URL will do instead of a token
+
+
+class MethodNotAllowed(VoicecoreError):
+    code = "method_not_allowed"
+    http_status = 405
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        super().__init__("method not allowed")
+        self.allowed = tuple(sorted(allowed))
+
+
+class RateLimited(VoicecoreError):
+    code = "rate_limited"
+    http_status = 429
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__("too many requests")
+        self.retry_after_s = retry_after_s
+
+
+class Exchange(msgspec.Struct, kw_only=True):
+    """One request, already authenticated and validated. `body` and `query` are what the route announces."""
+
+    http: web.Request
+    principal: Principal | None
+    query: Any = None
+    body: Any = None
+    body_members: frozenset[str] = frozenset()  # what the client really sent, to tell null from absent
+
+    @property
+    def who(self) -> Principal:
+        assert self.principal is not None  # only routes without authentication have none
+        return self.principal
+
+    @property
+    def organization_uid(self) -> str:
+        return self.who.organization_uid
+
+    def path(self, name: str) -> str:
+        return self.http.match_info[name]
+
+    def bearer(self) -> str:
+        return bearer_token(self.http)
+
+
+class Reply(msgspec.Struct):
+    """A body with another status than the route's, or with headers."""
+
+    body: Any
+    status: int = 200
+    headers: dict[str, str] = {}
+
+
+Handler = Callable[[Exchange], Awaitable[Any]]
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the table. `limit` names a class of the surface's limits. A handler returns an instance of
+    `response`, a Reply around one, or (with `response` None) an aiohttp response of its own."""
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    tag: str
+    body: type[msgspec.Struct] | None = None
+    query: type[msgspec.Struct] | None = None
+    response: Any = None
+    status: int = 200
+    media_type: str = "application/json"
+    auth: Auth = Auth.ACCESS
+    permission: Permission | None = Permission.READ
+    limit: str = "standard"
+
+
+class Rendered(msgspec.Struct):
+    status: int
+    body: Any
+    headers: dict[str, str] = {}
+
+
+class Surface(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client of one document sees. `limits` are requests per minute by class."""
+
+    name: str
+    title: str
+    version: str
+    description: str
+    routes: Sequence[Route]
+    limits: Mapping[str, int]
+    render_error: Callable[[VoicecoreError | None, str], Rendered]  # None: a crash
+    authenticate: Callable[[str], Awaitable[Principal]]
+    error_shape: type[msgspec.Struct]
+    prefix: str = ""  # unknown paths below it get this surface's errors
+
+
+def bearer_token(request: web.Request) -> str:
+    """The token of the Authorization header (RFC 6750 §2.1). Raises AuthenticationError."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.casefold() != "bearer" or not token.strip():
+        raise AuthenticationError("bearer token required")
+    return token.strip()

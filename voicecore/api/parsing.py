@@ -1,0 +1,78 @@
+"""Bytes and query strings into the structs that a route announces, or a ValidationError naming every field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from pipelines.errors import MessageTooLarge, ValidationError
+from voicecore.api.kit import BODY_LIMIT
+from voicecore.services.fieldpaths import field_error
+
+S = TypeVar("S", bound=msgspec.Struct)
+INVALID = "Invalid input data"
+
+
+async def read_body(request: web.Request) -> bytes:
+    """At most BODY_LIMIT bytes. Raises MessageTooLarge."""
+    if (request.content_length or 0) > BODY_LIMIT:
+        raise MessageTooLarge("request body too large")
+    try:
+        body = await request.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise MessageTooLarge("request body too large") from error
+    if len(body) > BODY_LIMIT:
+        raise MessageTooLarge("request body too large")
+    return body
+
+
+def parse_body(raw: bytes, kind: type[S]) -> tuple[S, frozenset[str]]:
+    """The struct and the members that were sent. Raises ValidationError."""
+    try:
+        members = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValidationError("malformed JSON", (("body", "not valid JSON"),)) from error
+    if not isinstance(members, dict):
+        raise ValidationError(INVALID, (("body", "must be an object"),))
+    if b"\\u0000" in raw and _has_nul(members):
+        raise ValidationError(INVALID, (("body", "must not contain the character NUL"),))
+    return _convert(members, kind, strict=True), frozenset(members)
+
+
+def parse_query(given: Mapping[str, str], kind: type[S]) -> S:
+    """Empty parameters count as left out, unknown ones are ignored. Raises ValidationError."""
+    members = {name: value for name, value in given.items() if value != ""}
+    if any("\x00" in value for value in members.values()):
+        raise ValidationError(INVALID, (("query", "must not contain the character NUL"),))
+    return _convert(members, kind, strict=False)
+
+
+def _convert(members: dict[str, Any], kind: type[S], *, strict: bool) -> S:
+    problems: list[tuple[str, str]] = []
+    for field in msgspec.structs.fields(kind):
+        name = field.encode_name
+        if name not in members:
+            if field.required:
+                problems.append((name, "required"))
+            continue
+        try:
+            msgspec.convert(members[name], field.type, strict=strict)
+        except msgspec.ValidationError as error:
+            problems.append(field_error(error, name))
+    if problems:
+        raise ValidationError(INVALID, tuple(problems))
+    try:
+        return msgspec.convert(members, kind, strict=strict)
+    except msgspec.ValidationError as error:  # what only the whole can tell
+        raise ValidationError(INVALID, (field_error(error),)) from error
+
+
+def _has_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\x00" in value
+    if isinstance(value, dict):
+        return any(_has_nul(key) or _has_nul(item) for key, item in value.items())
+    return isinstance(value, list) and any(_has_nul(item) for item in value)

@@ -1,0 +1,1 @@
+"""The native REST surface, document "VocalIQ": it renames, validates and renders, and knows no SQL."""

@@ -1,0 +1,158 @@
+"""Listing calls, one call in full, and its recording."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from pipelines.errors import AuthenticationError, NotFound, ValidationError
+from voicecore.api.kit import Auth, Exchange, Route
+from voicecore.api.vocaliq.shapes import CallDetailShape, CallShape, call_shape, detail_shape
+from voicecore.api.vocaliq.words import STATUS_FILTERS, pages
+from voicecore.domain import instants
+from voicecore.domain.accounts import Organization
+from voicecore.domain.calls import CallFilter, Direction, Recording
+from voicecore.domain.paging import Page
+from voicecore.services.accounts import Accounts
+from voicecore.services.calls import Calls
+from voicecore.services.tokens import Tokens
+
+RECORDING_URL_LIFE = timedelta(hours=1)
+
+
+class PageQuery(msgspec.Struct, kw_only=True):
+    page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    limit: Annotated[int, Meta(ge=1, le=100)] = 20
+
+    def core(self) -> Page:
+        return Page((self.page - 1) * self.limit, self.limit)
+
+
+class CallQuery(PageQuery, kw_only=True):
+    """Dates are ISO 8601; a bare date means the whole day in the organization's time zone."""
+
+    status: Literal["initiated", "in-progress", "completed", "failed"] | None = None
+    direction: Literal["inbound", "outbound"] | None = None
+    agent_id: str | None = None
+    date_from: str | None = None
+    date_to: str | None = None
+    phone_number: str | None = None
+
+
+class CallListResponse(msgspec.Struct):
+    items: list[CallShape]
+    total: int
+    page: int
+    pages: int
+
+
+class CallHandlers:
+    """`recordings` is the directory of recordings; `public_url` is how clients reach us, "" to ask the request."""
+
+    def __init__(self, calls: Calls, accounts: Accounts, tokens: Tokens, recordings: Path, public_url: str) -> None:
+        self._calls = calls
+        self._accounts = accounts
+        self._tokens = tokens
+        self._recordings = recordings.resolve()
+        self._public_url = public_url.rstrip("/")
+
+    async def listing(self, exchange: Exchange) -> CallListResponse:
+        query: CallQuery = exchange.query
+        wanted = _wanted(query, await self._accounts.organization(exchange.who))
+        found = await self._calls.listing(exchange.organization_uid, wanted, query.core())
+        items = [
+            call_shape(call, self._url(found.recordings.get(call.uid), exchange.http)) for call in found.listing.rows
+        ]
+        total = found.listing.total
+        return CallListResponse(items, total, query.page, pages(total, query.limit))
+
+    async def get(self, exchange: Exchange) -> CallDetailShape:
+        detail = await self._calls.get(exchange.organization_uid, exchange.path("call_id"))
+        return detail_shape(detail, self._url(detail.recording, exchange.http))
+
+    async def recording(self, exchange: Exchange) -> web.StreamResponse:
+        """The file, or the range asked for. A signed URL needs no token; either way 404 hides foreign ones."""
+        organization: str | None = None
+        if exchange.principal is not None:
+            organization = exchange.organization_uid
+        else:
+            query = exchange.http.query
+            path = exchange.http.path
+            if not self._tokens.url_is_signed(path, query.get("expires", ""), query.get("signature", "")):
+                raise AuthenticationError("invalid or expired signature")
+        found = await self._calls.recording(exchange.path("recording_id"), organization)
+        file = await asyncio.to_thread(self._file, found)
+        if file is None:
+            raise NotFound("recording not found")
+        return web.FileResponse(file, headers={"Content-Type": "audio/wav", "Cache-Control": "private, no-store"})
+
+    def _file(self, recording: Recording) -> Path | None:
+        path = (self._recordings / recording.path).resolve()
+        return path if path.is_relative_to(self._recordings) and path.is_file() else None
+
+    def _url(self, recording: Recording | None, request: web.Request) -> str | None:
+        if recording is None:
+            return None
+        path = f"/recordings/{recording.external_id}.{recording.format}"
+        base = self._public_url or str(request.url.origin())
+        return base + self._tokens.sign_url(path, instants.now() + RECORDING_URL_LIFE)
+
+    def routes(self) -> list[Route]:
+        tag = "Calls"
+        return [
+            Route(
+                method="GET",
+                path="/api/v1/calls",
+                handler=self.listing,
+                summary="Calls, newest first",
+                tag=tag,
+                query=CallQuery,
+                response=CallListResponse,
+                limit="calls",
+            ),
+            Route(
+                method="GET",
+                path="/api/v1/calls/{call_id}",
+                handler=self.get,
+                summary="One call with transcript, turns, events, stages, appointments and recording",
+                tag=tag,
+                response=CallDetailShape,
+                limit="calls",
+            ),
+            Route(
+                method="GET",
+                path="/recordings/{recording_id:[^/]+}.wav",
+                handler=self.recording,
+                summary="Stereo recording: caller left, agent right. Bearer token or signed URL; ranges served",
+                tag=tag,
+                media_type="audio/wav",
+                auth=Auth.ACCESS_OR_SIGNATURE,
+                limit="audio",
+            ),
+        ]
+
+
+def _wanted(query: CallQuery, organization: Organization) -> CallFilter:
+    tz = instants.zone(organization.timezone)
+    moments = {}
+    for name, text in (("date_from", query.date_from), ("date_to", query.date_to)):
+        try:
+            moments[name] = instants.parse(text, tz, end_of_day=name == "date_to") if text else None
+        except (ValueError, OverflowError) as error:
+            raise ValidationError("Invalid input data", ((name, "not an ISO 8601 date or time"),)) from error
+    statuses, outcomes = STATUS_FILTERS[query.status] if query.status else ((), ())
+    return CallFilter(
+        statuses=statuses,
+        outcomes=outcomes,
+        direction=Direction(query.direction) if query.direction else None,
+        agent_id=query.agent_id,
+        from_at=moments["date_from"],
+        before_at=moments["date_to"],
+        phone_number=query.phone_number,
+    )

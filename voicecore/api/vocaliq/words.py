@@ -1,0 +1,42 @@
+"""This surface's clock format and vocabulary: core facts ↔ the words of the document."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+from voicecore.domain.calls import Call, CallStatus, Outcome
+
+INITIATED, IN_PROGRESS, COMPLETED, FAILED = "initiated", "in-progress", "completed", "failed"
+
+_RUNNING = {
+    CallStatus.SCHEDULED: INITIATED,
+    CallStatus.QUEUED: INITIATED,
+    CallStatus.RINGING: INITIATED,
+    CallStatus.ANSWERED: IN_PROGRESS,
+}
+STATUS_FILTERS: dict[str, tuple[tuple[CallStatus, ...], tuple[Outcome, ...]]] = {
+    INITIATED: (tuple(s for s, word in _RUNNING.items() if word == INITIATED), ()),
+    IN_PROGRESS: ((CallStatus.ANSWERED,), ()),
+    COMPLETED: ((), (Outcome.COMPLETED,)),
+    FAILED: ((), (Outcome.FAILED, Outcome.MISSED)),
+}
+
+
+def z(at: datetime) -> str:
+    """ "2024-01-20T10:00:00Z": whole seconds, as the document shows them."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def maybe_z(at: datetime | None) -> str | None:
+    return None if at is None else z(at)
+
+
+def status_word(call: Call) -> str:
+    if call.status is not CallStatus.ENDED:
+        return _RUNNING[call.status]
+    return COMPLETED if call.outcome is Outcome.COMPLETED else FAILED
+
+
+def pages(total: int, limit: int) -> int:
+    return math.ceil(total / limit)

@@ -1,0 +1,31 @@
+"""Telephone numbers as people type, speak and send them, made comparable. Rows keep what was given;
+comparison is on digits. Knows no numbering plan beyond international and trunk prefixes."""
+
+from __future__ import annotations
+
+SHORTEST_LOCAL = 7  # digits that two spellings of a number must share before they count as one
+
+
+def digits(raw: str) -> str:
+    """Only the digits, without an international prefix: "+49 (30) 12-34" and "0049301234" → "49301234"."""
+    kept = "".join(c for c in raw if c.isascii() and c.isdigit())
+    return kept[2:] if kept.startswith("00") else kept
+
+
+def partial_digits(raw: str) -> str:
+    """What to look for inside stored digits: trunk zeros go, because E.164 numbers do not have them."""
+    return digits(raw).lstrip("0")
+
+
+def tail(raw: str) -> str:
+    """The last seven digits: equal for every spelling of one subscriber, so it can be indexed."""
+    return digits(raw)[-SHORTEST_LOCAL:]
+
+
+def same_number(one: str, other: str) -> bool:
+    """Are these spellings of one number? "+49301234567" and "0301234567" are."""
+    a, b = partial_digits(one), partial_digits(other)
+    shorter, longer = (a, b) if len(a) <= len(b) else (b, a)
+    if shorter == longer:
+        return bool(shorter)
+    return len(shorter) >= SHORTEST_LOCAL and longer.endswith(shorter)

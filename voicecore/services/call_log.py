@@ -1,0 +1,190 @@
+"""What becomes of a call while it runs: its row, its journal, its end. The call path never waits here.
+
+A new server first closes what its predecessor left open: `recover`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from pipelines.events import CallEvent, EndReason
+from pipelines.timing import Marks, Turn
+from voicecore.domain import instants
+from voicecore.domain.agents import Agent
+from voicecore.domain.calls import (
+    Call,
+    CallStatus,
+    Direction,
+    MediaHealth,
+    Outcome,
+    Peaks,
+    Recording,
+    StoredEvent,
+    StoredTurn,
+    check_step,
+    outcome,
+)
+from voicecore.domain.ids import new_external_id, new_uid
+from voicecore.domain.percentiles import stage_summaries
+from voicecore.storage import calls as rows
+from voicecore.storage.database import Database
+from voicecore.storage.records import plain
+from voicecore.storage.writer import (
+    CallChanged,
+    CallOpened,
+    CallRecorded,
+    EventHappened,
+    TurnFinished,
+    Writer,
+)
+
+log = structlog.get_logger(__name__)
+
+
+class CallJournal:
+    """The journal of one call (see `pipelines/journal.py`), and the steps only the gateway knows of.
+
+    `call` is the row as it was opened. After `ended` further reports are still stored, the end is not moved.
+    """
+
+    def __init__(self, writer: Writer, call: Call, clock: Callable[[], datetime]) -> None:
+        self.call = call
+        self._writer = writer
+        self._clock = clock
+        self._status = call.status
+        self._answered_at = call.answered_at
+        self._marks: list[Marks] = []
+        self._health = MediaHealth()
+
+    def event(self, event: CallEvent) -> None:
+        stored = StoredEvent(
+            call_uid=self.call.uid, kind=event.kind.value, at_ms=event.at_ms, turn=event.turn, data=event.data
+        )
+        self._writer.put(EventHappened(stored))
+
+    def turn_finished(self, turn: Turn) -> None:
+        self._marks.append(dict(turn.marks))
+        stored = StoredTurn(
+            uid=new_uid(),
+            call_uid=self.call.uid,
+            agent_uid=self.call.agent_uid,
+            **{name: getattr(turn, name) for name in Turn.__struct_fields__},
+        )
+        self._writer.put(TurnFinished(stored))
+
+    def answered(self, at: datetime | None = None) -> None:
+        """The caller's first sample arrived: zero of call time. Once."""
+        check_step(self._status, CallStatus.ANSWERED)
+        self._status = CallStatus.ANSWERED
+        self._answered_at = at or self._clock()
+        self._change(status=CallStatus.ANSWERED.value, answered_at=self._answered_at)
+
+    def ended(self, reason: EndReason, at_ms: float) -> None:
+        """`at_ms` is for the call's own event; the row ends now. A second end changes nothing."""
+        if self._status is CallStatus.ENDED:
+            return
+        self._status = CallStatus.ENDED
+        self._change(
+            status=CallStatus.ENDED.value,
+            ended_at=self._clock(),
+            end_reason=reason.value,
+            outcome=outcome(reason, answered=self._answered_at is not None).value,
+            stages=stage_summaries(self._marks),
+            media_health=plain(self._health),
+        )
+
+    def media_health(self, health: MediaHealth) -> None:
+        """Call before `ended`."""
+        self._health = health
+
+    def recorded(self, path: str, *, rate_hz: int, duration_ms: float, size_bytes: int, peaks: Peaks | None) -> None:
+        """The recording is closed. `path` is relative to the recordings directory."""
+        recording = Recording(
+            uid=new_uid(),
+            organization_uid=self.call.organization_uid,
+            call_uid=self.call.uid,
+            external_id=new_external_id("rec"),
+            path=path,
+            rate_hz=rate_hz,
+            duration_ms=duration_ms,
+            size_bytes=size_bytes,
+            peaks=peaks,
+            created_at=self._clock(),
+        )
+        self._writer.put(CallRecorded(recording))
+
+    def _change(self, **changes: Any) -> None:
+        self._writer.put(CallChanged(self.call.uid, changes))
+
+
+class CallLog:
+    """Opens calls. `node` names this server process among those that share a database."""
+
+    def __init__(
+        self,
+        database: Database,
+        writer: Writer,
+        *,
+        node: str = "",
+        clock: Callable[[], datetime] = instants.now,
+    ) -> None:
+        self._database = database
+        self._writer = writer
+        self._node = node
+        self._clock = clock
+
+    def open(
+        self,
+        agent: Agent,
+        *,
+        sid: str = "",
+        direction: Direction = Direction.INBOUND,
+        from_number: str = "",
+        to_number: str = "",
+        transport: str = "",
+        metadata: dict[str, Any] | None = None,
+        call_id: str = "",
+    ) -> CallJournal:
+        """A call was admitted. Its row carries the agent's version of this moment. Does not wait."""
+        call = Call(
+            uid=new_uid(),
+            organization_uid=agent.organization_uid,
+            external_id=call_id or new_external_id("call"),
+            sid=sid,
+            direction=direction,
+            status=CallStatus.RINGING,
+            from_number=from_number,
+            to_number=to_number,
+            agent_uid=agent.uid,
+            agent_id=agent.external_id,
+            agent_version=agent.version,
+            transport=transport,
+            node=self._node,
+            metadata=metadata or {},
+            created_at=self._clock(),
+        )
+        self._writer.put(CallOpened(call))
+        return CallJournal(self._writer, call, self._clock)
+
+    async def recover(self) -> int:
+        """End the calls that this node had when it died, at their last known moment. Returns how many."""
+        async with self._database.write() as connection:
+            left = await rows.unfinished(connection, self._node)
+            for call in left:
+                last_ms = await rows.last_trace_ms(connection, call.uid)
+                marks = [turn.marks for turn in await rows.turns_of(connection, call.uid)]
+                changes = {
+                    "status": CallStatus.ENDED.value,
+                    "ended_at": call.instant(last_ms or 0.0),
+                    "end_reason": EndReason.SERVER_CRASHED.value,
+                    "outcome": Outcome.FAILED.value,
+                    "stages": stage_summaries(marks),
+                }
+                await rows.update_call(connection, call.uid, changes)
+        if left:
+            log.warning("calls_recovered", calls=len(left))
+        return len(left)

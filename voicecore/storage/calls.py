@@ -1,0 +1,135 @@
+"""Rows of calls, turns, events and recordings: reading for clients, writing for the writer task."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pipelines.timing import response_latency_ms
+from voicecore.domain import phone
+from voicecore.domain.calls import Call, CallFilter, CallStatus, Recording, StoredEvent, StoredTurn
+from voicecore.domain.paging import Listing, Page
+from voicecore.storage import records
+from voicecore.storage.schema import call_events, calls, recordings, turns
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def _narrowed(organization_uid: str, wanted: CallFilter) -> list[sa.ColumnElement[bool]]:
+    column = calls.c
+    conditions: list[sa.ColumnElement[bool]] = [column.organization_uid == organization_uid]
+    if wanted.statuses or wanted.outcomes:
+        running = column.status.in_([s.value for s in wanted.statuses])
+        conditions.append(sa.or_(running, column.outcome.in_([o.value for o in wanted.outcomes])))
+    if wanted.direction is not None:
+        conditions.append(column.direction == wanted.direction.value)
+    if wanted.agent_id is not None:
+        conditions.append(column.agent_id == wanted.agent_id)
+    if wanted.from_at is not None:
+        conditions.append(column.created_at >= wanted.from_at)
+    if wanted.before_at is not None:
+        conditions.append(column.created_at < wanted.before_at)
+    if wanted.phone_number is not None:
+        part = phone.partial_digits(wanted.phone_number)
+        if part:
+            one, other = column.from_digits.contains(part), column.to_digits.contains(part)
+        else:  # names such as "client:alice" have no digits
+            raw = wanted.phone_number
+            one = column.from_number.icontains(raw, autoescape=True)
+            other = column.to_number.icontains(raw, autoescape=True)
+        conditions.append(sa.or_(one, other))
+    return conditions
+
+
+async def listing(connection: AsyncConnection, organization_uid: str, wanted: CallFilter, page: Page) -> Listing[Call]:
+    """Newest first."""
+    conditions = _narrowed(organization_uid, wanted)
+    query = sa.select(calls).where(*conditions).order_by(calls.c.created_at.desc(), calls.c.seq.desc())
+    rows = await records.every(connection, Call, query.offset(page.offset).limit(page.count))
+    return Listing(rows, await records.count(connection, calls, conditions))
+
+
+async def find(connection: AsyncConnection, organization_uid: str, external_id: str) -> Call | None:
+    query = sa.select(calls).where(calls.c.organization_uid == organization_uid, calls.c.external_id == external_id)
+    return await records.first(connection, Call, query)
+
+
+async def turns_of(connection: AsyncConnection, call_uid: str) -> list[StoredTurn]:
+    query = sa.select(turns).where(turns.c.call_uid == call_uid).order_by(turns.c.index)
+    return await records.every(connection, StoredTurn, query)
+
+
+async def events_of(connection: AsyncConnection, call_uid: str) -> list[StoredEvent]:
+    query = sa.select(call_events).where(call_events.c.call_uid == call_uid)
+    return await records.every(connection, StoredEvent, query.order_by(call_events.c.at_ms, call_events.c.seq))
+
+
+async def recordings_of(
+    connection: AsyncConnection, organization_uid: str, call_uids: list[str]
+) -> dict[str, Recording]:
+    """By call. Without the waveforms when there is more than one, for lists do not draw them."""
+    columns = [c for c in recordings.c if len(call_uids) == 1 or c.name != "peaks"]
+    query = sa.select(*columns).where(
+        recordings.c.organization_uid == organization_uid, recordings.c.call_uid.in_(call_uids)
+    )
+    return {row.call_uid: row for row in await records.every(connection, Recording, query)}
+
+
+async def recording(connection: AsyncConnection, external_id: str, organization_uid: str | None) -> Recording | None:
+    """Without an organization only for a bearer of a signed URL, which names this very recording."""
+    query = sa.select(recordings).where(recordings.c.external_id == external_id)
+    if organization_uid is not None:
+        query = query.where(recordings.c.organization_uid == organization_uid)
+    return await records.first(connection, Recording, query)
+
+
+async def unfinished(connection: AsyncConnection, node: str) -> list[Call]:
+    """Calls that this server process had when it last stopped."""
+    running = [CallStatus.RINGING.value, CallStatus.ANSWERED.value]
+    query = sa.select(calls).where(calls.c.status.in_(running), calls.c.node == node)
+    return await records.every(connection, Call, query)
+
+
+async def last_trace_ms(connection: AsyncConnection, call_uid: str) -> float | None:
+    """Call time of the last thing that is known of a call."""
+    turn = sa.select(sa.func.max(turns.c.ended_ms)).where(turns.c.call_uid == call_uid)
+    event = sa.select(sa.func.max(call_events.c.at_ms)).where(call_events.c.call_uid == call_uid)
+    found = [(await connection.execute(query)).scalar() for query in (turn, event)]
+    return max((at for at in found if at is not None), default=None)
+
+
+# --- writing --------------------------------------------------------------------------------------
+
+
+def call_row(call: Call) -> dict[str, Any]:
+    return records.columns_of(calls, call) | {
+        "from_digits": phone.digits(call.from_number),
+        "to_digits": phone.digits(call.to_number),
+    }
+
+
+def turn_row(turn: StoredTurn) -> dict[str, Any]:
+    return records.columns_of(turns, turn) | {"response_latency_ms": response_latency_ms(turn.marks)}
+
+
+async def insert_many(connection: AsyncConnection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        await connection.execute(sa.insert(table), rows)
+
+
+async def update_call(connection: AsyncConnection, uid: str, changes: dict[str, Any]) -> None:
+    await connection.execute(sa.update(calls).where(calls.c.uid == uid).values(**changes))
+
+
+async def delete_older(connection: AsyncConnection, organization_uid: str, before: datetime) -> None:
+    """Ended calls with everything that hangs on them."""
+    await connection.execute(
+        sa.delete(calls).where(
+            calls.c.organization_uid == organization_uid,
+            calls.c.ended_at.is_not(None),
+            calls.c.ended_at < before,
+        )
+    )

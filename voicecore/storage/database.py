@@ -1,0 +1,105 @@
+"""Opens the database, brings its schema up to date, and hands out transactions.
+
+`read()` and `write()` are the only two ways in. On SQLite writers queue here, in order, instead of
+polling for the file's lock; other processes are still met by the busy timeout.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from voicecore.storage.engines import EngineKind, kind_of, sqlite_url
+
+CONNECTIONS = 4
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def _encode(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+class Database:
+    """One pool of connections. Made by `Database.open`."""
+
+    def __init__(self, engine: AsyncEngine, kind: EngineKind) -> None:
+        self.kind = kind
+        self._engine = engine
+        self._writer = engine.execution_options(writes=True)
+        self._turn = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, url: str) -> Database:
+        """Migrate and connect all of the pool, so that threads and files do not grow later.
+
+        Raises ConfigError for an unknown kind of URL, OperationalError when it cannot be reached.
+        """
+        url, kind = kind_of(url)
+        engine = create_async_engine(
+            url,
+            json_serializer=_encode,
+            json_deserializer=msgspec.json.decode,
+            pool_size=CONNECTIONS,
+            max_overflow=0,
+            **kind.arguments(),
+        )
+        kind.prepare(engine)
+        database = cls(engine, kind)
+        try:
+            await database._migrate()
+            await database._fill_pool()
+        except BaseException:
+            await engine.dispose()
+            raise
+        return database
+
+    @classmethod
+    async def open_file(cls, path: Path) -> Database:
+        """SQLite in a file; its directory is made."""
+        await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+        return await cls.open(sqlite_url(path))
+
+    async def _migrate(self) -> None:
+        async with self._writer.begin() as connection:
+            await connection.run_sync(upgrade)
+
+    async def _fill_pool(self) -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(CONNECTIONS):
+                await stack.enter_async_context(self._engine.connect())
+
+    @contextlib.asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A consistent view. Do not nest: the pool is small."""
+        async with self._engine.begin() as connection:
+            yield connection
+
+    @contextlib.asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that owns the write lock from its beginning; committed unless something is raised."""
+        async with self._turn, self._writer.begin() as connection:
+            yield connection
+
+    async def ping(self) -> None:
+        async with self.read() as connection:
+            await connection.execute(sa.text("SELECT 1"))
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+def upgrade(connection: sa.Connection) -> None:
+    """Run what is missing of the one history of migrations, inside the caller's transaction."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
