@@ -1,0 +1,114 @@
+"""Figures of the calls for Prometheus: few labels, no ids. The REST side has its own in `api/metrics.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from pipelines.events import CallEvent, EndReason, EventKind
+from pipelines.journal import Journal
+from pipelines.timing import Turn, response_latency_ms, waterfall
+from voicecore.domain.calls import MediaHealth
+
+LATENCY_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0)
+LATENESS_BUCKETS = (0.01, 0.02, 0.04, 0.06, 0.1, 0.2, 0.5, 1.0)
+
+
+class CallMetrics:
+    """Counts over all calls of a process."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._watchers: list[Callable[[Turn], None]] = []
+        self.active = Gauge("voicecore_calls_active", "Calls in progress", registry=registry)
+        self.calls = Counter("voicecore_calls", "Ended calls", ["end_reason"], registry=registry)
+        self.turns = Counter("voicecore_turns", "Finished turns", ["interrupted"], registry=registry)
+        self.events = Counter("voicecore_call_events", "Events in calls", ["kind"], registry=registry)
+        self.latency = Histogram(
+            "voicecore_response_latency_seconds",
+            "Last sample of the caller's speech to the first audible frame on the socket",
+            buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self.stages = Histogram(
+            "voicecore_stage_seconds",
+            "What the caller waited for, by stage",
+            ["stage"],
+            buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self.worst_lateness = Histogram(
+            "voicecore_call_worst_frame_lateness_seconds",
+            "The latest inbound frame of a call, against its media clock",
+            buckets=LATENESS_BUCKETS,
+            registry=registry,
+        )
+        self.lost_frames = Counter("voicecore_frames_lost", "Inbound messages that never came", registry=registry)
+
+    @contextmanager
+    def watched(self, show: Callable[[Turn], None]) -> Iterator[None]:
+        """Show every finished turn of the process to somebody; a terminal, say."""
+        self._watchers.append(show)
+        try:
+            yield
+        finally:
+            self._watchers.remove(show)
+
+    def turn_finished(self, turn: Turn) -> None:
+        self.turns.labels("yes" if turn.interrupted else "no").inc()
+        if (latency := response_latency_ms(turn.marks)) is not None:
+            self.latency.observe(latency / 1000.0)
+            for stage, waited in waterfall(turn.marks).items():
+                self.stages.labels(stage.value).observe(waited / 1000.0)
+        for show in self._watchers:
+            show(turn)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        self.active.inc()
+        try:
+            yield
+        finally:
+            self.active.dec()
+
+    def ended(self, reason: EndReason, health: MediaHealth) -> None:
+        self.calls.labels(reason.value).inc()
+        self.lost_frames.inc(health.frames_lost)
+        if health.frames_in:
+            self.worst_lateness.observe(health.worst_late_ms / 1000.0)
+
+    def journal(self, inner: Journal) -> Journal:
+        """The same journal, counted."""
+        return _MeteredJournal(self, inner)
+
+
+_COUNTED = frozenset(
+    {
+        EventKind.BARGE_IN,
+        EventKind.FALSE_ALARM,
+        EventKind.TURN_RESUMED,
+        EventKind.STAGE_FAILED,
+        EventKind.STAGE_SWITCHED,
+        EventKind.FALLBACK_SPOKEN,
+        EventKind.PROTOCOL_ERROR,
+    }
+)
+
+
+class _MeteredJournal:
+    def __init__(self, metrics: CallMetrics, inner: Journal) -> None:
+        self._metrics = metrics
+        self._inner = inner
+
+    def event(self, event: CallEvent) -> None:
+        if event.kind in _COUNTED:
+            self._metrics.events.labels(event.kind.value).inc()
+        self._inner.event(event)
+
+    def turn_finished(self, turn: Turn) -> None:
+        self._metrics.turn_finished(turn)
+        self._inner.turn_finished(turn)
+
+    def ended(self, reason: EndReason, at_ms: float) -> None:
+        self._inner.ended(reason, at_ms)

@@ -1,0 +1,368 @@
+"""One media connection from its first byte to its last: dialect in front, conversation behind.
+
+Nothing is allocated for a call before the peer has proven who it is and started a stream. It decides what
+a peer's mistakes cost: most are counted and survived, since a caller is on the line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from enum import Enum, auto
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from config.schema import MediaSettings
+from pipelines.audio import AudioFormat
+from pipelines.conversation import Conversation
+from pipelines.errors import AuthenticationError, ProtocolError, StageError, VoicecoreError
+from pipelines.events import EndReason
+from voicecore.domain.accounts import Principal
+from voicecore.domain.calls import MediaHealth
+from voicecore.sockets import MediaSocket
+from voicecore.transports.messages import (
+    Audio,
+    Authenticated,
+    Dialect,
+    Dtmf,
+    MarkReturned,
+    Started,
+    Stopped,
+)
+from voicecore.transports.timeline import Timeline
+
+log = structlog.get_logger(__name__)
+
+STRIKES = 3  # bad messages before a stream starts: whoever this is, it is no carrier
+BAD_IN_ROW = 50  # bad messages in a row (one second) that end a running call
+REPORTED_PROBLEMS = 20  # of one call, in its events; all are counted
+EARLY_AUDIO_LIMIT = 500  # messages (10 s) kept while a call is prepared
+
+
+class Announcement(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a call when it starts. `organization_uid` "": whoever has the number or agent."""
+
+    transport: str
+    call_sid: str
+    audio_format: AudioFormat
+    agent_id: str = ""
+    from_number: str = ""
+    to_number: str = ""
+    organization_uid: str = ""
+    metadata: dict[str, str] = {}
+    unsupported: str = ""
+
+
+class Ticket(msgspec.Struct, frozen=True, kw_only=True):
+    """What the connection proved before it was accepted: claims of its token, if it had one."""
+
+    call_sid: str = ""
+    agent_id: str = ""
+    from_number: str = ""
+    to_number: str = ""
+
+
+class Line(Protocol):
+    """A call that was prepared: what `Host.prepare` gives."""
+
+    conversation: Conversation
+
+    async def run(self) -> EndReason: ...
+
+    async def close(self, reason: EndReason, health: MediaHealth) -> None: ...
+
+
+class Host(Protocol):
+    """The gateway, as one session sees it."""
+
+    media: MediaSettings
+
+    async def authenticate(self, token: str) -> Principal: ...
+
+    async def prepare(self, announcement: Announcement, session: CallSession) -> Line: ...
+
+    def start(self, session: CallSession) -> None:
+        """Run `session.run()` as a task of the gateway."""
+        ...
+
+    def forget(self, session: CallSession) -> None: ...
+
+
+class Phase(Enum):
+    WAITING = auto()  # nothing proven, nothing allocated
+    PREPARING = auto()
+    TALKING = auto()
+    OVER = auto()
+
+
+class CallSession:
+    """Peer of a socket, outlet of a conversation."""
+
+    def __init__(self, host: Host, socket: MediaSocket, dialect: Dialect, transport: str, ticket: Ticket) -> None:
+        self._host = host
+        self._socket = socket
+        self._dialect = dialect
+        self._transport = transport
+        self._ticket = ticket
+        self._phase = Phase.WAITING
+        self._announced: Announcement | Authenticated | None = None
+        self._conversation: Conversation | None = None
+        self._timeline = Timeline(dialect.outbound)
+        self._early: deque[Audio] = deque()
+        self._problems: Counter[str] = Counter()
+        self._bad_in_row = 0
+        self._frames_out = 0
+        self._frames_seen = 0
+        self._end: EndReason | None = None  # decided before the conversation could be told
+        self._timer = asyncio.get_running_loop().call_later(host.media.start_timeout_s, self._never_started)
+
+    @property
+    def conversation(self) -> Conversation | None:
+        """None until the call talks."""
+        return self._conversation
+
+    @property
+    def running(self) -> bool:
+        return self._phase is not Phase.OVER
+
+    # --- peer of the socket -------------------------------------------------------------------------
+
+    def message(self, data: bytes | memoryview) -> None:
+        try:
+            inbound = self._dialect.receive(data)
+        except VoicecoreError as error:
+            self._bad(error)
+            return
+        self._bad_in_row = 0
+        if type(inbound) is Audio:
+            self._audio(inbound)
+        elif type(inbound) is MarkReturned:
+            if self._conversation is not None:
+                self._conversation.mark_returned(inbound.name)
+        elif type(inbound) is Started:
+            self._started(inbound)
+        elif type(inbound) is Authenticated:
+            self._authenticated(inbound)
+        elif type(inbound) is Dtmf:
+            if self._conversation is not None:
+                self._conversation.dtmf(inbound.digit)
+        elif type(inbound) is Stopped:
+            self.end(EndReason.CALLER_HANGUP)
+            if self._phase is Phase.WAITING:
+                self._socket.close(1000)
+
+    def broken(self, error: VoicecoreError) -> None:
+        self._note(error)
+        self.end(EndReason.AUDIO_FORMAT if error.code == "audio_format" else EndReason.PROTOCOL_ERROR)
+
+    def stuck(self) -> None:
+        self.end(EndReason.SEND_TIMEOUT)
+
+    def gone(self) -> None:
+        self._timer.cancel()
+        self.end(EndReason.CONNECTION_LOST)
+        if self._phase is Phase.WAITING:
+            self._phase = Phase.OVER
+            self._host.forget(self)
+
+    # --- outlet of the conversation -----------------------------------------------------------------
+
+    @property
+    def audio_format(self) -> AudioFormat:
+        return self._dialect.outbound
+
+    @property
+    def has_marks(self) -> bool:
+        return self._dialect.has_marks
+
+    def send_audio(self, audio: bytes) -> None:
+        self._frames_out += 1
+        self._socket.send(self._dialect.audio(audio))
+
+    def send_mark(self, name: str) -> None:
+        self._socket.send(self._dialect.mark(name))
+
+    def send_clear(self) -> None:
+        self._send_if(self._dialect.clear())
+
+    def send_transcript(self, role: str, text: str) -> None:
+        self._send_if(self._dialect.transcript(role, text))
+
+    def hang_up(self) -> None:
+        self._socket.close(1000)
+
+    def _send_if(self, data: bytes | None) -> None:
+        if data is not None:
+            self._socket.send(data)
+
+    # --- the call -----------------------------------------------------------------------------------
+
+    def end(self, reason: EndReason) -> None:
+        """End the call; the first reason stands."""
+        if self._end is None:
+            self._end = reason
+        if self._conversation is not None:
+            self._conversation.end(reason)
+
+    async def run(self) -> None:
+        """From the start of the stream to the end of the call. A task of the gateway."""
+        try:
+            announcement = await self._announcement()
+            self._send_if(self._dialect.connected(announcement.call_sid))
+            line = await self._host.prepare(announcement, self)
+        except VoicecoreError as error:
+            self._refuse(error)
+            return
+        except BaseException:
+            self._refuse(StageError("the call could not be prepared", stage="call", provider="server"))
+            raise
+        reason = EndReason.PIPELINE_FAILED
+        try:
+            self._talk(line.conversation)
+            reason = await line.run()
+        finally:
+            self._phase = Phase.OVER
+            self._timer.cancel()
+            self._socket.close(_CLOSE_CODES.get(reason, 1000), reason.value)
+            await line.close(reason, self._health())
+            self._host.forget(self)
+
+    async def _announcement(self) -> Announcement:
+        announced = self._announced
+        if isinstance(announced, Announcement):
+            return announced
+        assert announced is not None
+        principal = await self._host.authenticate(announced.token)
+        self._timeline = Timeline(announced.audio_format)
+        return Announcement(
+            transport=self._transport,
+            call_sid=self._ticket.call_sid,
+            audio_format=announced.audio_format,
+            agent_id=announced.agent_id,
+            from_number=announced.from_number,
+            to_number=announced.to_number,
+            organization_uid=principal.organization_uid,
+        )
+
+    def _talk(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._phase = Phase.TALKING
+        loop = asyncio.get_running_loop()
+        conversation.clock.begin(loop.time() * 1000.0)
+        for audio in self._early:
+            self._audio(audio)
+        self._early.clear()
+        if self._end is not None:
+            conversation.end(self._end)
+        self._timer.cancel()
+        self._timer = loop.call_later(self._host.media.idle_timeout_s, self._check_idle)
+
+    def _refuse(self, error: VoicecoreError) -> None:
+        self._phase = Phase.OVER
+        self._note(error)
+        self._send_if(self._dialect.error(error.code, error.message))
+        self._socket.close(error.close_code, error.message)
+        self._host.forget(self)
+
+    # --- what comes in ------------------------------------------------------------------------------
+
+    def _audio(self, audio: Audio) -> None:
+        conversation = self._conversation
+        if conversation is not None:
+            for frame, start_ms in self._timeline.place(audio.payload, audio.chunk):
+                conversation.feed(frame, start_ms)
+        elif self._phase is Phase.PREPARING:
+            if len(self._early) < EARLY_AUDIO_LIMIT:
+                self._early.append(audio)
+        elif self._phase is Phase.WAITING:
+            self._bad(ProtocolError("media before the stream was started or authenticated"))
+
+    def _started(self, started: Started) -> None:
+        ticket = self._ticket
+        announcement = Announcement(
+            transport=self._transport,
+            call_sid=started.call_sid,
+            audio_format=self._dialect.outbound,
+            agent_id=ticket.agent_id or started.parameters.get("agent", ""),
+            from_number=ticket.from_number or started.parameters.get("from", ""),
+            to_number=ticket.to_number or started.parameters.get("to", ""),
+            metadata=started.parameters,
+            unsupported=started.unsupported,
+        )
+        if ticket.call_sid and ticket.call_sid != started.call_sid:
+            self._refuse(AuthenticationError("start.callSid is not the call that the token was made for"))
+            return
+        self._begin(announcement)
+
+    def _authenticated(self, message: Authenticated) -> None:
+        if self._phase is not Phase.WAITING:
+            self._bad(ProtocolError("a second auth message on one connection"))
+            return
+        self._begin(message)
+
+    def _begin(self, announced: Announcement | Authenticated) -> None:
+        self._announced = announced
+        self._phase = Phase.PREPARING
+        self._host.start(self)
+
+    def _bad(self, error: VoicecoreError) -> None:
+        self._note(error)
+        self._bad_in_row += 1
+        if self._phase is Phase.WAITING:
+            self._send_if(self._dialect.error(error.code, error.message))
+            fatal = self._bad_in_row >= STRIKES or error.code == "audio_format"
+        else:
+            fatal = self._bad_in_row >= BAD_IN_ROW
+        if fatal:
+            self.end(EndReason.PROTOCOL_ERROR)
+            self._socket.close(error.close_code, error.message)
+
+    def _note(self, error: VoicecoreError) -> None:
+        self._problems[error.code] += 1
+        if self._problems.total() > REPORTED_PROBLEMS:
+            return
+        log.warning("media_problem", code=error.code, problem=error.message, call_sid=self._call_sid())
+        if self._conversation is not None:
+            self._conversation.problem(error)
+
+    def _call_sid(self) -> str:
+        return self._announced.call_sid if isinstance(self._announced, Announcement) else self._ticket.call_sid
+
+    # --- deadlines ----------------------------------------------------------------------------------
+
+    def _never_started(self) -> None:
+        if self._phase is Phase.WAITING:
+            log.warning("media_never_started", transport=self._transport)
+            self._end = EndReason.START_TIMEOUT
+            self._socket.close(1008, "no stream was started in time")
+
+    def _check_idle(self) -> None:
+        if self._timeline.frames == self._frames_seen:
+            self.end(EndReason.IDLE_TIMEOUT)
+            return
+        self._frames_seen = self._timeline.frames
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._host.media.idle_timeout_s, self._check_idle)
+
+    def _health(self) -> MediaHealth:
+        assert self._conversation is not None
+        clock = self._conversation.clock
+        return MediaHealth(
+            frames_in=self._timeline.frames,
+            frames_out=self._frames_out,
+            frames_lost=self._timeline.lost_messages,
+            frames_late=clock.late_frames,
+            worst_late_ms=round(clock.worst_late_ms, 1),
+            problems=dict(self._problems),
+        )
+
+
+_CLOSE_CODES = {
+    EndReason.IDLE_TIMEOUT: 1008,
+    EndReason.PROTOCOL_ERROR: 1002,
+    EndReason.AUDIO_FORMAT: 1003,
+    EndReason.PIPELINE_FAILED: 1011,
+    EndReason.SERVER_SHUTDOWN: 1001,
+}

@@ -1,0 +1,167 @@
+"""One media socket: frames to messages inward, bytes to frames outward, and what a bad or slow peer gets.
+
+Everything that leaves goes through here, without blocking; a peer that takes nothing for the send timeout
+is cut off. It knows no call: a `Peer` gets the messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
+from picows.picows import WSCloseHandshake
+
+from pipelines.errors import AudioFormatError, MessageTooLarge, ProtocolError, VoicecoreError
+
+CLOSE_TIMEOUT_S = 2.0  # for the peer's half of the closing handshake
+BACKLOG_LIMIT = 1 << 20  # bytes unsent: two minutes of telephone audio that nobody takes
+
+
+class Peer(Protocol):
+    """Who listens to a socket. Called synchronously from the receive callback."""
+
+    def message(self, data: bytes | memoryview) -> None:
+        """One whole text message. The buffer is valid only during the call."""
+        ...
+
+    def broken(self, error: VoicecoreError) -> None:
+        """The peer violated the protocol beyond repair; the socket is being closed."""
+        ...
+
+    def stuck(self) -> None:
+        """The peer took nothing for the send timeout; the socket was cut."""
+        ...
+
+    def gone(self) -> None:
+        """The socket is closed, whoever closed it. Called exactly once, last."""
+        ...
+
+
+class MediaSocket(WSListener):
+    """The listener of one connection. `connect` makes its peer once the handshake is done."""
+
+    def __init__(self, connect: Callable[[MediaSocket], Peer], max_message_bytes: int, send_timeout_s: float) -> None:
+        self._connect = connect
+        self._limit = max_message_bytes
+        self._send_timeout_s = send_timeout_s
+        self._peer: Peer | None = None
+        self._transport: WSTransport | None = None
+        self._fragments = bytearray()
+        self._stuck_timer: asyncio.TimerHandle | None = None
+        self._close_timer: asyncio.TimerHandle | None = None
+        self._closing = False
+        self.sent_bytes = 0
+
+    # --- from picows --------------------------------------------------------------------------------
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self._transport = transport
+        self._peer = self._connect(self)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        kind = frame.msg_type
+        if self._closing or self._peer is None:
+            if kind is WSMsgType.CLOSE:
+                transport.disconnect()
+            return
+        if kind is WSMsgType.TEXT:
+            if frame.fin:
+                self._peer.message(frame.get_payload_as_memoryview())
+            else:
+                self._fragment(frame)
+        elif kind is WSMsgType.CONTINUATION:
+            self._fragment(frame)
+        elif kind is WSMsgType.BINARY:
+            self._break(AudioFormatError("a binary message where only text is spoken"))
+        elif kind is WSMsgType.CLOSE:
+            transport.send_close(WSCloseCode.OK)
+            transport.disconnect()
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        for timer in (self._stuck_timer, self._close_timer):
+            if timer is not None:
+                timer.cancel()
+        self._stuck_timer = self._close_timer = None
+        peer, self._peer = self._peer, None
+        self._transport = None
+        if peer is not None:
+            if (error := self._refused_by_parser(transport)) is not None:
+                peer.broken(error)
+            peer.gone()
+
+    def pause_writing(self) -> None:
+        if self._stuck_timer is None:
+            loop = asyncio.get_running_loop()
+            self._stuck_timer = loop.call_later(self._send_timeout_s, self._cut)
+
+    def resume_writing(self) -> None:
+        if self._stuck_timer is not None:
+            self._stuck_timer.cancel()
+            self._stuck_timer = None
+
+    def _refused_by_parser(self, transport: WSTransport) -> VoicecoreError | None:
+        """What picows itself closed the connection for: an oversized or malformed frame."""
+        handshake: WSCloseHandshake | None = transport.close_handshake
+        if self._closing or handshake is None or handshake.sent is None or handshake.recv is not None:
+            return None
+        reason = handshake.sent.reason
+        return MessageTooLarge(reason) if handshake.sent.code is WSCloseCode.MESSAGE_TOO_BIG else ProtocolError(reason)
+
+    # --- outward ------------------------------------------------------------------------------------
+
+    @property
+    def backlog_bytes(self) -> int:
+        """Bytes accepted for sending and not yet taken by the system."""
+        return 0 if self._transport is None else self._transport.underlying_transport.get_write_buffer_size()
+
+    def send(self, data: bytes) -> None:
+        """Send one text message; dropped when the socket is closing or gone."""
+        if self._transport is None or self._closing:
+            return
+        self._transport.send(WSMsgType.TEXT, data)
+        self.sent_bytes += len(data)
+        if self.backlog_bytes > BACKLOG_LIMIT:
+            self._cut()
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Close in good order; cut after a while when the peer does not answer."""
+        if self._closing or self._transport is None:
+            return
+        self._closing = True
+        # A control frame's payload is at most 125 bytes, two of them the code (RFC 6455 §5.5).
+        self._transport.send_close(_close_code(code), reason.encode()[:120].decode(errors="ignore").encode())
+        self._close_timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, self._abort)
+
+    # --- inside -------------------------------------------------------------------------------------
+
+    def _fragment(self, frame: WSFrame) -> None:
+        assert self._peer is not None
+        self._fragments += frame.get_payload_as_bytes()
+        if len(self._fragments) > self._limit:
+            self._break(MessageTooLarge(f"a message of more than {self._limit} bytes"))
+        elif frame.fin:
+            whole, self._fragments = bytes(self._fragments), bytearray()
+            self._peer.message(whole)
+
+    def _break(self, error: VoicecoreError) -> None:
+        if self._peer is not None:
+            self._peer.broken(error)
+        self.close(error.close_code, error.message)
+
+    def _cut(self) -> None:
+        if self._peer is not None:
+            self._peer.stuck()
+        self._abort()
+
+    def _abort(self) -> None:
+        if self._transport is not None:
+            self._transport.underlying_transport.abort()
+
+
+def _close_code(code: int) -> WSCloseCode:
+    try:
+        return WSCloseCode(code)
+    except ValueError as error:
+        raise ProtocolError(f"no close code {code}") from error
