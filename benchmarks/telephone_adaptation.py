@@ -74,15 +74,17 @@ class Aligner:
     def phones(self, text: str, wide: bytes) -> Phones | None:
         """None when the speech does not fit the text."""
         self._decoder.set_align_text(text)
-        for second_pass in (False, True):
-            if second_pass:
-                self._decoder.set_alignment()
-            self._decoder.start_utt()
-            self._decoder.process_raw(wide, full_utt=True)
-            self._decoder.end_utt()
-            if self._decoder.hyp() is None:
-                return None
+        self._hear(wide)
+        if self._decoder.hyp() is None:
+            return None
+        self._decoder.set_alignment()  # from words to phones, in a second pass (which has no hypothesis to ask for)
+        self._hear(wide)
         return [(p.name, p.start, p.duration) for p in self._decoder.get_alignment().phones()]
+
+    def _hear(self, wide: bytes) -> None:
+        self._decoder.start_utt()
+        self._decoder.process_raw(wide, full_utt=True)
+        self._decoder.end_utt()
 
 
 def wideband(speech: Signal, rate_hz: int, random: np.random.Generator) -> bytes:

@@ -120,8 +120,22 @@ class MediaSettings(Setting, frozen=True):
     start_timeout_s: Annotated[float, Meta(gt=0)] = 10.0
     idle_timeout_s: Annotated[float, Meta(gt=0)] = 30.0
     send_timeout_s: Annotated[float, Meta(gt=0)] = 5.0
-    ahead_ms: Annotated[int, Meta(ge=60, le=300)] = 200
+    ahead_ms: Annotated[int, Meta(ge=100, le=300)] = 300  # audio sent before it is heard, at most
+
+
+class AdmissionSettings(Setting, frozen=True):
+    """When a new call is refused, per process, and what its caller hears."""
+
     max_calls: Positive = 1000
+    reserved_calls: NotNegative = 0  # of them, for priority numbers only
+    priority_numbers: tuple[str, ...] = ()  # callers' or called numbers
+    calls_per_organization: NotNegative = 0  # 0: no quota
+    max_loop_lag_ms: Annotated[float, Meta(gt=0)] = 60.0
+    max_engine_backlog_ms: Annotated[float, Meta(gt=0)] = 1500.0
+    calls_per_second: Annotated[float, Meta(gt=0)] = 50.0  # new ones, in the long run
+    burst_calls: Positive = 100  # new ones at once
+    overflow: Literal["say", "reject", "redirect"] = "say"
+    overflow_url: str = ""  # TwiML to go on with, for "redirect"
 
 
 class AuthSettings(Setting, frozen=True):
@@ -141,6 +155,8 @@ class ServerSettings(Setting, frozen=True):
     drain_s: NotNegative = 30
     limits: Literal["documented", "relaxed"] = "documented"  # REST rate limits
     media: MediaSettings = MediaSettings()
+    admission: AdmissionSettings = AdmissionSettings()
+    workers: Positive = 1  # processes that share the port, one per core
     auth: AuthSettings = AuthSettings()
     twilio: TwilioSettings = TwilioSettings()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 WINDOW_MS = 30_000.0  # drift between the carrier's crystal and ours: 100 ppm is 3 ms in this time
 
-LATE_MS = 20.0
+LATE_MS = (20.0, 40.0, 60.0, 100.0, 200.0)
 
 
 class CallClock:
@@ -20,8 +20,10 @@ class CallClock:
         self._provisional = True  # no audio has come yet
         self._candidate = 0.0  # least origin seen in the current window
         self._window_ends = 0.0
-        self.late_frames = 0  # more than a frame's length behind the best
+        self._last_origin = 0.0
+        self.late_over = [0] * len(LATE_MS)  # frames later than each of LATE_MS, against the best
         self.worst_late_ms = 0.0
+        self.jitter_ms = 0.0  # of arrival, as RFC 3550 §6.4.1 smooths it
 
     @property
     def started(self) -> bool:
@@ -39,7 +41,10 @@ class CallClock:
             self._provisional = False
             self._origin = self._candidate = origin
             self._window_ends = now_ms + WINDOW_MS
+            self._last_origin = origin
             return 0.0
+        self.jitter_ms += (abs(origin - self._last_origin) - self.jitter_ms) / 16.0
+        self._last_origin = origin
         assert self._origin is not None
         if origin < self._origin:
             self._origin = origin
@@ -51,10 +56,15 @@ class CallClock:
             self._candidate = origin
             self._window_ends = now_ms + WINDOW_MS
         late = max(0.0, origin - self._origin)
-        if late > LATE_MS:
-            self.late_frames += 1
-            self.worst_late_ms = max(self.worst_late_ms, late)
+        if late > LATE_MS[0]:
+            self._note_late(late)
         return late
+
+    def _note_late(self, late: float) -> None:
+        self.worst_late_ms = max(self.worst_late_ms, late)
+        for index, limit in enumerate(LATE_MS):
+            if late > limit:
+                self.late_over[index] += 1
 
     def at(self, now_ms: float) -> float:
         """Call time of a monotonic instant; 0 before any audio came."""

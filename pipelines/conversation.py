@@ -7,6 +7,7 @@ outside world. It knows no dialect, no database and no vendor.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Any, TypeVar
@@ -28,6 +29,7 @@ from pipelines.keypad import Keypad
 from pipelines.machines.endpointing import (
     Boundary,
     Endpointer,
+    Speech,
     SpeechPaused,
     SpeechResumed,
     SpeechStarted,
@@ -47,6 +49,7 @@ STT_FINAL_S = 2.0  # a recogniser that has not answered by then has its partial 
 NOISE_MS = 450.0  # speech shorter than this in which nothing was recognised was no turn
 FAILED_TURNS = 2  # failures in a row after which the call is given up
 FILLER_MS = 250.0  # to notice that it is time, and for the filler to be audible
+FILLER_AFTER_MS = 200.0  # thinking that needs no excuse, however long the wait before it was
 GOODBYE_GRACE_MS = 2000.0  # a goodbye's mark that does not come back is waited for no longer
 
 R = TypeVar("R")
@@ -72,7 +75,7 @@ class Setup(msgspec.Struct, frozen=True):
     voice: Voice
     toolbox: Callable[[Callable[[], None]], Toolbox]  # given how to hang up
     inbound: AudioFormat
-    ahead_ms: float = 200.0
+    ahead_ms: float = 300.0
 
 
 class Conversation:
@@ -88,6 +91,7 @@ class Conversation:
         self._tape = tape
         self._pacer = pacer
         self._phrases = phrases(language)
+        self.worst_loop_lag_ms = 0.0
         self.clock = CallClock()
         self.mouth = Mouth(outlet, tape, pacer, self.clock, setup.ahead_ms)
         self._ear = Ear(stages.vad, stages.stt, Endpointer(policy, language), setup.inbound.rate_hz)
@@ -107,11 +111,9 @@ class Conversation:
         self._flush: asyncio.Task[Transcript | StageError] | None = None
         self._speech_end_ms = 0.0
         self._quiet_since_ms = 0.0
-        self._thinking_since_ms = 0.0
+        self._filler_due_ms = 0.0
         self._failed_turns = 0
         self._reprompts = 0
-        # The wait for the end of the turn was silence too: the caller's patience counts from the last word.
-        self._filler_after_ms = float(max(200, policy.unexplained_silence_ms - policy.base_wait_ms - FILLER_MS))
 
     # --- life ---------------------------------------------------------------------------------------
 
@@ -152,7 +154,8 @@ class Conversation:
             EndReason.CALLER_SILENT: self._phrases.silent_goodbye,
         }
         self._cancel_reply()
-        self._minutes.utterance = None
+        self._minutes.close("", None, interrupted=True)
+        self._minutes.abandon_utterance(self._ear.partial)
         self._ear.drop()
         self._hang_up = reason
         self._floor.protected = True
@@ -162,10 +165,14 @@ class Conversation:
 
     def feed(self, audio: bytes, start_ms: float) -> None:
         """Exactly one 20 ms frame in the inbound format, at its place in call time. Never blocks."""
+        if self._reason is not None:
+            return
         self.clock.arrived(start_ms + FRAME_MS, self._pacer.now_ms())
         codec = self._setup.inbound.codec
         pcm = audio if codec is Codec.PCM16 else to_pcm16(audio, codec)
         self._tape.caller(start_ms, pcm)
+        if self._group is None:
+            return  # kept from before the call runs: recorded, but nobody listens yet
         boundary = self._ear.feed(pcm, start_ms)
         if boundary is not None:
             self._on_boundary(boundary)
@@ -178,7 +185,10 @@ class Conversation:
 
     def dtmf(self, digit: str) -> None:
         """A key was pressed: interrupts the agent; a finished entry is the caller's turn."""
+        if self._reason is not None:
+            return
         self._minutes.event(EventKind.DTMF, digit=digit)
+        self._quiet_since_ms = self._now()
         if commands := self._floor.interrupt():
             self._do(commands)
             self._minutes.utterance = None
@@ -196,6 +206,7 @@ class Conversation:
         now = self.clock.at(now_ms)
         if not self.clock.started or self._reason is not None:
             return
+        self.worst_loop_lag_ms = max(self.worst_loop_lag_ms, self._pacer.lag_ms)
         self._close_when_heard()
         limits, floor = self._setup.agent.limits, self._floor.floor
         if now > limits.max_call_s * 1000.0:
@@ -205,7 +216,7 @@ class Conversation:
                 self._commit_keys(entry)
             elif now - self._quiet_since_ms > limits.caller_silence_s * 1000.0:
                 self._caller_silent(now)
-        elif floor is Floor.THINKING and now - self._thinking_since_ms > self._filler_after_ms:
+        elif floor is Floor.THINKING and now > self._filler_due_ms:
             self._fill_silence()
 
     # --- the caller's side --------------------------------------------------------------------------
@@ -230,9 +241,12 @@ class Conversation:
 
     async def _judge_overlap(self) -> None:
         text = (await self._transcript()).text
-        if self._floor.floor is Floor.OVERLAP:
+        if self._ear.endpointer.state in (Speech.SPEAKING, Speech.PAUSED):
+            return  # the caller went on meanwhile: the next end decides
+        overlap = self._floor.floor is Floor.OVERLAP
+        if overlap or self._floor.floor is Floor.CALLER:  # CALLER: the reply ended, or gave way, meanwhile
             self._do(self._floor.turn_ended(text))
-            if (verdict := self._floor.verdict) and not verdict.barge_in:
+            if overlap and (verdict := self._floor.verdict) and not verdict.barge_in:
                 self._minutes.event(EventKind.FALSE_ALARM, reason=verdict.reason, text=text)
 
     def _start_flush(self) -> None:
@@ -260,6 +274,7 @@ class Conversation:
                 async with asyncio.timeout(STT_FINAL_S):
                     result = await asyncio.shield(self._flush)
             except TimeoutError:
+                self._stop_flush()
                 result = StageError("no final transcript in time", stage="stt", provider="any")
             if isinstance(result, Transcript):
                 return result
@@ -287,10 +302,12 @@ class Conversation:
             elif command is Command.RESUME_PLAYOUT:
                 self.mouth.resume()
             elif command is Command.CANCEL_REPLY:
+                self._hang_up = None  # who interrupts a goodbye wants to go on
                 verdict = self._floor.verdict
                 self._cancel_reply(verdict.reason if verdict else "key")
 
     def _begin_utterance(self, at_ms: float) -> None:
+        self._stop_flush()  # of an earlier utterance: its text must not stand for this one
         self._minutes.begin_utterance(at_ms)
         self._ear.begin(self._floor.expect)
 
@@ -305,7 +322,10 @@ class Conversation:
         self._think(turn, entry)
 
     def _think(self, turn: Turn, text: str | None = None) -> None:
-        self._thinking_since_ms = self._now()
+        # The wait for the end of the turn was silence too: the caller's patience counts from the last word.
+        now, silent_since = self._now(), turn.caller_ended_ms
+        patience_ms = self._setup.agent.turn.unexplained_silence_ms - FILLER_MS
+        self._filler_due_ms = max(now + FILLER_AFTER_MS, (now if silent_since is None else silent_since) + patience_ms)
         self._reply_task = self._spawn(self._answer(turn, text))
 
     # --- the agent's side ---------------------------------------------------------------------------
@@ -359,7 +379,7 @@ class Conversation:
         """Speak of our own accord: greeting, re-prompt, goodbye."""
         turn = self._minutes.turn = self._minutes.open(self._now())
         self._floor.reply_pending()
-        self._thinking_since_ms = self._now()
+        self._filler_due_ms = math.inf  # a fixed text has nothing to wait for but the voice
         self._reply_task = self._spawn(self._speak(turn, text))
 
     async def _speak(self, turn: Turn, text: str) -> None:
@@ -418,7 +438,7 @@ class Conversation:
 
     def _close_when_heard(self) -> None:
         """Hang up after a goodbye: when its mark came back, at once without marks, or when that takes too long."""
-        if self._hang_up is None or self._closing_ms is None:
+        if self._hang_up is None or self._closing_ms is None or self._reason is not None:
             return
         if self.mouth.playout.confirmed or not self._outlet.has_marks or self._now() >= self._closing_ms:
             self._outlet.hang_up()
@@ -430,14 +450,18 @@ class Conversation:
             self._reply_task.cancel()
             self._reply_task = None
         self._pacer.remove(self)
-        audible = self.mouth.first_heard_ms is not None
-        heard, at_ms = self.mouth.cancel()
         reply, self._reply = self._reply, None
+        audible = reply is not None and self.mouth.first_heard_ms is not None
+        heard, at_ms = self.mouth.cancel()
+        if audible:
+            self._quiet_since_ms = at_ms
         turn = self._minutes.turn
-        if reply is None or turn is None:
+        if turn is None:
             return
-        self._minutes.generated(turn, reply)
-        if audible or self._minutes.history.acted:
+        if reply is not None:
+            self._minutes.generated(turn, reply)
+        unasked = turn.caller_started_ms is None  # nobody can go on with a turn that he did not begin
+        if audible or unasked or self._minutes.history.acted:
             if barge_in and audible:
                 self._minutes.event(EventKind.BARGE_IN, reason=barge_in, heard=heard)
             self._minutes.close(heard, at_ms if audible else None, interrupted=True)
@@ -458,7 +482,7 @@ class Conversation:
 
     def _fill_silence(self) -> None:
         reply = self._reply
-        if reply is not None and not reply.filled:
+        if reply is not None and not reply.filled and reply.mute:
             reply.filled = True
             self._minutes.event(EventKind.FALLBACK_SPOKEN, text=self._phrases.one_moment)
             self._spawn(self._fill(reply))

@@ -14,7 +14,7 @@ import msgspec
 from config.schema import AgentSettings, PipelineSettings, StageSettings
 from pipelines.failover import Named
 from pipelines.registry import make
-from pipelines.stages import Llm, Stt, Tts, Vad
+from pipelines.stages import HasBacklog, Llm, Stt, Tts, Vad
 
 Key = tuple[str, str, bytes]
 
@@ -53,6 +53,10 @@ class EngineRoom:
         pipeline = self._pipelines[agent.pipeline or self._default]
         stages = {name: getattr(pipeline, name) for name in ("vad", "stt", "llm", "tts")}
         return stages | dict(agent.stages)
+
+    def backlog_ms(self) -> float:
+        """How far the busiest engine is behind, of those that can say it."""
+        return max((e.backlog_ms for e in self._engines.values() if isinstance(e, HasBacklog)), default=0.0)
 
     async def close(self) -> None:
         engines, self._engines = list(self._engines.values()), {}

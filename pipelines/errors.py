@@ -32,6 +32,14 @@ class MessageTooLarge(ProtocolError):
     close_code = 1009
 
 
+class MediaTimeout(ProtocolError):
+    """The peer owes something - a start, audio, room for ours - and did not give it in time."""
+
+    code = "media_timeout"
+    http_status = 408
+    close_code = 1008
+
+
 class AuthenticationError(VoicecoreError):
     code = "authentication"
     http_status = 401

@@ -26,6 +26,7 @@ class EndReason(StrEnum):
     PROTOCOL_ERROR = "protocol_error"
     AUDIO_FORMAT = "audio_format"
     AGENT_NOT_FOUND = "agent_not_found"  # nobody answers there
+    OVERLOADED = "overloaded"  # refused so that others were not disturbed
     PIPELINE_FAILED = "pipeline_failed"
     SERVER_SHUTDOWN = "server_shutdown"
     SERVER_CRASHED = "server_crashed"  # found unfinished at the next start

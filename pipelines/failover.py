@@ -7,7 +7,7 @@ driver never knows. A switch is reported, never silent.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any, Generic, TypeVar
 
@@ -29,8 +29,8 @@ from pipelines.stages import (
     Voice,
 )
 
-LLM_FIRST_OUTPUT_S = 6.0
-TTS_FIRST_OUTPUT_S = 3.0
+LLM_OUTPUT_S = 6.0  # to the first event, and from one to the next
+TTS_OUTPUT_S = 3.0
 LONGEST_UTTERANCE_S = 60
 
 T = TypeVar("T")
@@ -60,16 +60,17 @@ def next_name(engines: Sequence[Named[Any]], index: int) -> str:
     return engines[index + 1].name if index + 1 < len(engines) else ""
 
 
-async def first_within(stream: AsyncIterator[T], seconds: float, stage: str, provider: str) -> AsyncGenerator[T, None]:
-    """The stream, with a deadline on its first item. Raises StageTimeout."""
-    try:
-        async with asyncio.timeout(seconds):
-            first = await anext(stream, None)
-    except TimeoutError as error:
-        raise StageTimeout(f"nothing came within {seconds:g} s", stage=stage, provider=provider) from error
-    if first is not None:
-        yield first
-        async for item in stream:
+async def each_within(stream: AsyncGenerator[T, None], seconds: float, stage: str, provider: str) -> AsyncGenerator[T]:
+    """The stream, with a deadline on the wait for every item; it is closed with this one. Raises StageTimeout."""
+    async with aclosing(stream):
+        while True:
+            try:
+                async with asyncio.timeout(seconds):
+                    item = await anext(stream, None)
+            except TimeoutError as error:
+                raise StageTimeout(f"nothing came within {seconds:g} s", stage=stage, provider=provider) from error
+            if item is None:
+                return
             yield item
 
 
@@ -85,7 +86,7 @@ class FailoverLlm:
             started = False
             inner = named.engine.stream(request)
             try:
-                async with aclosing(first_within(inner, LLM_FIRST_OUTPUT_S, "llm", named.name)) as events:
+                async with aclosing(each_within(inner, LLM_OUTPUT_S, "llm", named.name)) as events:
                     async for event in events:
                         started = True
                         yield event
@@ -114,7 +115,7 @@ class FailoverTts:
             chosen = voice if index == 0 else Voice(language=voice.language, speed=voice.speed)
             inner = named.engine.synthesize(text, chosen, audio_format)
             try:
-                async with aclosing(first_within(inner, TTS_FIRST_OUTPUT_S, "tts", named.name)) as chunks:
+                async with aclosing(each_within(inner, TTS_OUTPUT_S, "tts", named.name)) as chunks:
                     async for chunk in chunks:
                         started = True
                         yield chunk
@@ -192,12 +193,12 @@ class FailoverSttSession:
                 return await self._session.flush()
             except StageError as error:
                 await self._give_up_session()
-                last_attempt = attempt == len(self._engines)
+                given_up = attempt == len(self._engines) or not error.retriable
                 if self._index + 1 < len(self._engines):
                     self._index += 1
-                to = "" if last_attempt else self._engines[self._index].name
+                to = "" if given_up else self._engines[self._index].name
                 self._report(Switched("stt", error.provider, to, error.message))
-                if last_attempt or not error.retriable:
+                if given_up:
                     raise
         raise AssertionError("the loop returns or raises")
 

@@ -13,6 +13,7 @@ from typing import Protocol
 log = logging.getLogger(__name__)
 
 TICK_S = 0.02
+LAG_WINDOW_S = 1.0
 WATCH_EVERY = 5  # ticks: deadlines are looked at every 100 ms
 
 
@@ -39,6 +40,9 @@ class Pacer:
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
         self.worst_lag_ms = 0.0  # latest tick since the process began, against its deadline
+        self._lag_ms = 0.0  # worst of the running second
+        self._last_lag_ms = 0.0  # worst of the second before
+        self._lag_window = 0.0
 
     def __len__(self) -> int:
         return len(self._players)
@@ -67,7 +71,7 @@ class Pacer:
 
     def _tick(self) -> None:
         now = self._loop.time()
-        self.worst_lag_ms = max(self.worst_lag_ms, (now - self._due) * 1000.0)
+        self._note_lag(now)
         for player in list(self._players.values()):
             self._guard(player.tick, now * 1000.0, player)
         self._ticks += 1
@@ -80,6 +84,20 @@ class Pacer:
         missed = max(0, int((now - self._due) / TICK_S))
         self._due += TICK_S * (missed + 1)
         self._timer = self._loop.call_at(self._due, self._tick)
+
+    @property
+    def lag_ms(self) -> float:
+        """How late the loop was at its worst in the last one to two seconds; 0 while nothing runs."""
+        if self._timer is None or self._loop.time() - self._lag_window > 2 * LAG_WINDOW_S:
+            return 0.0
+        return max(self._lag_ms, self._last_lag_ms)
+
+    def _note_lag(self, now: float) -> None:
+        lag_ms = (now - self._due) * 1000.0
+        if now - self._lag_window > LAG_WINDOW_S:
+            self._last_lag_ms, self._lag_ms, self._lag_window = self._lag_ms, 0.0, now
+        self._lag_ms = max(self._lag_ms, lag_ms)
+        self.worst_lag_ms = max(self.worst_lag_ms, lag_ms)
 
     def _guard(self, step: Callable[[float], None], now_ms: float, owner: object) -> None:
         try:

@@ -53,6 +53,8 @@ class Reply:
         finally:
             writer.cancel()
             await asyncio.wait([writer])
+            if not writer.cancelled():
+                writer.exception()  # the voice failed first: that is the error that counts
 
     async def speak_text(self, text: str) -> None:
         """Speak a fixed text. Raises StageError of the voice."""
@@ -61,6 +63,11 @@ class Reply:
         for chunk in [*chunker.feed(text), chunker.finish()]:
             if chunk:
                 await self._speak(chunk)
+
+    @property
+    def mute(self) -> bool:
+        """Nothing is being spoken, nor waits for the voice: a filler would come before all of it."""
+        return not self._speaking.locked() and self._chunks.empty()
 
     async def fill(self, text: str) -> None:
         """Speak a filler before the reply proper. Raises StageError of the voice."""

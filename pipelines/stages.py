@@ -16,6 +16,17 @@ import msgspec
 
 from pipelines.audio import AudioFormat
 
+
+@runtime_checkable
+class HasBacklog(Protocol):
+    """An engine that knows how far it is behind: new calls are refused before it degrades the running ones."""
+
+    @property
+    def backlog_ms(self) -> float:
+        """Age of the oldest work that is not done; 0 when there is none."""
+        ...
+
+
 # --- voice activity -------------------------------------------------------------------------------
 
 

@@ -26,6 +26,7 @@ from pipelines.errors import ConfigError
 from pipelines.pacer import Pacer
 from pipelines.timing import Turn
 from voicecore import gateway as media_gateway
+from voicecore.admission import Admission
 from voicecore.api.infrastructure import add_infrastructure
 from voicecore.api.kit import BODY_LIMIT
 from voicecore.api.limiter import Limiter
@@ -34,7 +35,7 @@ from voicecore.api.mount import middleware, mount
 from voicecore.api.vocaliq import surface as vocaliq
 from voicecore.front import Front, MediaDoor
 from voicecore.gateway import Gateway
-from voicecore.metrics import CallMetrics
+from voicecore.metrics import CallMetrics, LoadMetrics
 from voicecore.reception import Reception
 from voicecore.recording import RecordingThread
 from voicecore.services.accounts import Accounts
@@ -114,6 +115,12 @@ async def running(settings: ServerSettings) -> AsyncIterator[Server]:
         agents, calls, appointments = Agents(database), Calls(database), Appointments(database)
         tickets, signature = Tickets(secret), CarrierSignature(settings.twilio, settings.public_url)
         metrics = CallMetrics(registry)
+        admission = Admission(
+            settings.admission,
+            loop_lag_ms=lambda: pacer.lag_ms,
+            engine_backlog_ms=engines.backlog_ms,
+            now_ms=pacer.now_ms,
+        )
         reception = Reception(
             database=database,
             agents=agents,
@@ -126,8 +133,10 @@ async def running(settings: ServerSettings) -> AsyncIterator[Server]:
             recordings=data / RECORDINGS,
             media=settings.media,
             metrics=metrics,
+            admission=admission,
         )
-        gateway = Gateway(settings.media, reception, accounts, tickets, signature)
+        registry.register(LoadMetrics(admission, pacer, engines))
+        gateway = Gateway(settings.media, reception, accounts, tickets, signature, admission)
         surface = vocaliq.build(
             accounts=accounts,
             agents=agents,
@@ -139,11 +148,11 @@ async def running(settings: ServerSettings) -> AsyncIterator[Server]:
         )
         app = web.Application(client_max_size=BODY_LIMIT, middlewares=[middleware([surface], HttpMetrics(registry))])
         mount(app, surface, Limiter(relaxed=settings.limits == "relaxed"))
-        webhook = VoiceWebhook(gateway, agents, tickets, signature, settings.public_url)
+        webhook = VoiceWebhook(settings, admission, agents, tickets, signature)
         app.add_routes(webhook.routes())
 
         async def accepting() -> str:
-            return "draining" if gateway.draining else ""
+            return "draining" if admission.draining else ""
 
         async def reachable() -> str:
             try:
@@ -172,6 +181,7 @@ async def _listen(
 
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Front(door, http), settings.host, settings.port, backlog=BACKLOG)
+    stack.callback(door.close)
     stack.callback(server.close)
     name = server.sockets[0].getsockname()
     return int(name[1])

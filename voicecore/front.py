@@ -35,6 +35,12 @@ class MediaDoor:
         self.claim = claim
         self._listen = listen
         self._max_message_bytes = max_message_bytes
+        self.waiting: set[asyncio.Transport] = set()  # connections whose first head is not there yet
+
+    def close(self) -> None:
+        """Cut the connections that have not asked for anything yet."""
+        for transport in list(self.waiting):
+            transport.abort()
 
     def open(self, transport: asyncio.Transport, head: bytes) -> None:
         """The connection is a media socket from now on; `head` is what was read of it."""
@@ -88,23 +94,21 @@ class Front(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none of its subclasses
+        self._door.waiting.add(self._transport)
         self._timer = asyncio.get_running_loop().call_later(HEAD_TIMEOUT_S, self._transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_timer()
-        self._transport = None
+        if self._transport is not None:
+            self._leave()
 
     def data_received(self, data: bytes) -> None:
+        # The whole head, also for HTTP: neither side has a deadline of its own for one that trickles in.
         self._head += data
-        line_end = self._head.find(b"\r\n")
-        if line_end < 0 and len(self._head) <= HEAD_LIMIT:
+        if b"\r\n\r\n" not in self._head and len(self._head) <= HEAD_LIMIT:
             return
-        parts = self._head[: max(line_end, 0)].split(b" ")
+        parts = self._head.partition(b"\r\n")[0].split(b" ")
         path = parts[1].partition(b"?")[0] if len(parts) == 3 else b""
         if parts[0] == b"GET" and self._door.claim(path):
-            # picows wants the whole head; it checks the rest of the handshake itself.
-            if b"\r\n\r\n" not in self._head and len(self._head) <= HEAD_LIMIT:
-                return
             self._door.open(*self._leave())
             return
         transport, head = self._leave()
@@ -115,15 +119,12 @@ class Front(asyncio.Protocol):
 
     def _leave(self) -> tuple[asyncio.Transport, bytes]:
         assert self._transport is not None
-        self._stop_timer()
+        assert self._timer is not None
+        self._timer.cancel()
         transport, self._transport = self._transport, None
+        self._door.waiting.discard(transport)
         head, self._head = self._head, b""
         return transport, head
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
 
 def _replay(protocol: asyncio.BufferedProtocol, data: bytes) -> None:

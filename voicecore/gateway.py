@@ -14,8 +14,9 @@ import structlog
 from picows import WSListener, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
 
 from config.schema import MediaSettings
-from pipelines.errors import AuthenticationError, NotFound, Overloaded, VoicecoreError
+from pipelines.errors import AuthenticationError, NotFound, VoicecoreError
 from pipelines.events import EndReason
+from voicecore.admission import Admission
 from voicecore.domain.accounts import Principal
 from voicecore.reception import Reception
 from voicecore.services.accounts import Accounts
@@ -52,8 +53,10 @@ class Gateway:
         accounts: Accounts,
         tickets: Tickets,
         signature: CarrierSignature,
+        admission: Admission,
     ) -> None:
         self.media = media
+        self.admission = admission
         self._reception = reception
         self._accounts = accounts
         self._tickets = tickets
@@ -62,8 +65,6 @@ class Gateway:
         self._tasks: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
         self._empty.set()
-        self.draining = False
-        self.refused = 0
 
     # --- who may connect ----------------------------------------------------------------------------
 
@@ -71,20 +72,11 @@ class Gateway:
     def active_calls(self) -> int:
         return len(self._sessions)
 
-    def check_room(self) -> None:
-        """Raises Overloaded when another call would be one too many."""
-        if self.draining:
-            raise Overloaded("the server is shutting down")
-        if len(self._sessions) >= self.media.max_calls:
-            raise Overloaded(f"all {self.media.max_calls} lines are busy")
-
     def upgrade(self, request: WSUpgradeRequest, peer_host: str) -> WSListener | WSUpgradeResponseWithListener:
         """Accept or refuse a media socket, before anything is allocated for it."""
         try:
-            self.check_room()
             return self._accept(request, peer_host)
         except VoicecoreError as error:
-            self.refused += 1
             log.warning("media_refused", code=error.code, reason=error.message)
             status = HTTPStatus(403 if isinstance(error, AuthenticationError) else error.http_status)
             body = error.message.encode()
@@ -93,6 +85,7 @@ class Gateway:
     def _accept(self, request: WSUpgradeRequest, peer_host: str) -> WSListener:
         path: bytes = request.path.partition(b"?")[0]
         if path.startswith(PLAIN_PATH):
+            self.admission.admit()
             sid = path.removeprefix(PLAIN_PATH).decode("ascii", "replace")
             if not 0 < len(sid) <= LONGEST_SID or "/" in sid or not sid.isprintable():
                 raise NotFound("the path is /ws/media/{call_sid}")
@@ -102,9 +95,11 @@ class Gateway:
         if not self._signature.configured and not _is_local(peer_host, request):
             raise AuthenticationError("no carrier credentials are configured: connections from loopback only")
         if token:
+            # Admitted when its webhook was answered: a caller who was promised a line gets one.
             return self._socket("twilio", self._tickets.redeem(token))
         if self._signature.configured:
             raise AuthenticationError("a media token is required: it stands in the URL that the webhook gives")
+        self.admission.admit()
         return self._socket("twilio", Ticket())
 
     def _socket(self, transport: str, ticket: Ticket) -> MediaSocket:
@@ -113,6 +108,7 @@ class Gateway:
         def connect(socket: MediaSocket) -> CallSession:
             session = CallSession(self, socket, dialect(), transport, ticket)
             self._sessions.add(session)
+            self.admission.enter()
             self._empty.clear()
             return session
 
@@ -132,7 +128,9 @@ class Gateway:
         task.add_done_callback(self._tasks.discard)
 
     def forget(self, session: CallSession) -> None:
-        self._sessions.discard(session)
+        if session in self._sessions:
+            self._sessions.discard(session)
+            self.admission.leave()
         if not self._sessions:
             self._empty.set()
 
@@ -142,14 +140,12 @@ class Gateway:
             await session.run()
         except* Exception:
             log.exception("call_failed")
-        finally:
-            self.forget(session)
 
     # --- the end ------------------------------------------------------------------------------------
 
     async def drain(self, seconds: float) -> None:
         """Take no new calls; let the running ones finish until the deadline, then say goodbye and end them."""
-        self.draining = True
+        self.admission.draining = True
         try:
             async with asyncio.timeout(seconds):
                 await self._empty.wait()
@@ -160,7 +156,7 @@ class Gateway:
             if session.conversation is not None:
                 session.conversation.say_goodbye(EndReason.SERVER_SHUTDOWN)
             else:
-                session.end(EndReason.SERVER_SHUTDOWN)
+                session.shut_down()
         try:
             async with asyncio.timeout(GOODBYE_S):
                 await self._empty.wait()
@@ -169,11 +165,14 @@ class Gateway:
 
     async def stop(self) -> None:
         """End every call now; what they report is still recorded."""
-        self.draining = True
+        self.admission.draining = True
         for session in list(self._sessions):
-            session.end(EndReason.SERVER_SHUTDOWN)
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=STOP_S)
+            session.shut_down()
+        try:
+            async with asyncio.timeout(STOP_S):
+                await self._empty.wait()
+        except TimeoutError:
+            log.error("calls_unfinished", calls=len(self._sessions))
 
 
 def _is_local(host: str, request: WSUpgradeRequest) -> bool:

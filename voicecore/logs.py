@@ -9,7 +9,7 @@ import structlog
 
 
 def configure(level: str) -> None:
-    """Raises ValueError for a level that does not exist."""
+    """Raises KeyError for a level that does not exist."""
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -6,10 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
+from pipelines.engines import EngineRoom
 from pipelines.events import CallEvent, EndReason, EventKind
 from pipelines.journal import Journal
+from pipelines.pacer import Pacer
 from pipelines.timing import Turn, response_latency_ms, waterfall
+from voicecore.admission import Admission, Refusal
 from voicecore.domain.calls import MediaHealth
 
 LATENCY_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0)
@@ -44,6 +49,15 @@ class CallMetrics:
             buckets=LATENESS_BUCKETS,
             registry=registry,
         )
+        self.late_frames = Counter(
+            "voicecore_frames_late", "Inbound frames later than so many milliseconds", ["over_ms"], registry=registry
+        )
+        self.reordered = Counter("voicecore_frames_reordered", "Duplicates and inversions", registry=registry)
+        self.underruns = Counter("voicecore_underruns", "Answers that broke off for want of audio", registry=registry)
+        self.stale = Counter("voicecore_stale_audio_bytes", "Audio of cancelled replies, dropped", registry=registry)
+        self.jitter = Histogram(
+            "voicecore_call_jitter_seconds", "Arrival jitter of a call", buckets=LATENESS_BUCKETS, registry=registry
+        )
         self.lost_frames = Counter("voicecore_frames_lost", "Inbound messages that never came", registry=registry)
 
     @contextmanager
@@ -75,7 +89,13 @@ class CallMetrics:
     def ended(self, reason: EndReason, health: MediaHealth) -> None:
         self.calls.labels(reason.value).inc()
         self.lost_frames.inc(health.frames_lost)
+        self.reordered.inc(health.frames_reordered)
+        self.underruns.inc(health.underruns)
+        self.stale.inc(health.stale_bytes)
+        for over_ms, frames in health.late_over.items():
+            self.late_frames.labels(over_ms).inc(frames)
         if health.frames_in:
+            self.jitter.observe(health.jitter_ms / 1000.0)
             self.worst_lateness.observe(health.worst_late_ms / 1000.0)
 
     def journal(self, inner: Journal) -> Journal:
@@ -112,3 +132,26 @@ class _MeteredJournal:
 
     def ended(self, reason: EndReason, at_ms: float) -> None:
         self._inner.ended(reason, at_ms)
+
+
+class LoadMetrics(Collector):
+    """What admission looks at, read when asked."""
+
+    def __init__(self, admission: Admission, pacer: Pacer, engines: EngineRoom) -> None:
+        self._admission = admission
+        self._pacer = pacer
+        self._engines = engines
+
+    def collect(self) -> list[Metric]:
+        refused = CounterMetricFamily("voicecore_calls_refused", "Calls not taken", labels=["reason"])
+        for reason in Refusal:
+            refused.add_metric([reason.value], self._admission.refusals[reason])
+        lag = self._pacer.lag_ms / 1000.0
+        return [
+            refused,
+            GaugeMetricFamily("voicecore_loop_lag_seconds", "Worst lateness of the event loop lately", lag),
+            GaugeMetricFamily(
+                "voicecore_engine_backlog_seconds", "Age of the oldest undone work", self._engines.backlog_ms() / 1000.0
+            ),
+            GaugeMetricFamily("voicecore_media_connections", "Open media sockets", self._admission.active),
+        ]

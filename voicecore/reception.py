@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -22,6 +23,7 @@ from pipelines.events import CallEvent, EndReason, EventKind
 from pipelines.failover import FailoverLlm, FailoverTts, Switched, open_stt
 from pipelines.pacer import Pacer
 from pipelines.stages import SttOptions, Voice
+from voicecore.admission import Admission
 from voicecore.domain import instants
 from voicecore.domain.calls import MediaHealth
 from voicecore.metrics import CallMetrics
@@ -57,14 +59,20 @@ class PreparedLine:
     """One call, ready to run: the conversation with its journal and tape."""
 
     def __init__(
-        self, conversation: Conversation, journal: CallJournal, recorder: Recorder, metrics: CallMetrics, root: Path
+        self,
+        conversation: Conversation,
+        journal: CallJournal,
+        recorder: Recorder,
+        metrics: CallMetrics,
+        root: Path,
+        release: Callable[[], None],
     ) -> None:
         self.conversation = conversation
         self._journal = journal
         self._recorder = recorder
         self._metrics = metrics
         self._root = root
-        self._ended_ms = 0.0
+        self._release = release
 
     async def run(self) -> EndReason:
         self._journal.answered()
@@ -73,6 +81,7 @@ class PreparedLine:
 
     async def close(self, reason: EndReason, health: MediaHealth) -> None:
         """Finish the tape and the row. Whatever the disk does, the row ends."""
+        self._release()
         at_ms = self.conversation.clock.at(asyncio.get_running_loop().time() * 1000.0)
         self._journal.event(CallEvent(EventKind.CALL_ENDED, at_ms, data={"reason": reason.value}))
         self._journal.media_health(health)
@@ -125,7 +134,9 @@ class Reception:
         recordings: Path,
         media: MediaSettings,
         metrics: CallMetrics,
+        admission: Admission,
     ) -> None:
+        self._admission = admission
         self._database = database
         self._agents = agents
         self._appointments = appointments
@@ -155,7 +166,12 @@ class Reception:
                 raise missing
             if announcement.unsupported:
                 raise AudioFormatError(announcement.unsupported)
-            return await self._build(announcement, routed, journal, session)
+            self._admission.claim(routed.agent.organization_uid)
+            try:
+                return await self._build(announcement, routed, journal, session)
+            except BaseException:
+                self._admission.release(routed.agent.organization_uid)
+                raise
         except VoicecoreError as error:
             self._close_refused(journal, error)
             raise
@@ -164,19 +180,24 @@ class Reception:
             raise
 
     async def _route(self, announcement: Announcement) -> tuple[RoutedAgent, NotFound | None]:
-        """Who answers. An unknown agent still leaves a call on record, with the server's first agent."""
-        if announcement.organization_uid:
-            return await self._agents.routed(announcement.organization_uid, announcement.agent_id), None
+        """Who answers. An unknown agent still leaves a call on record, with the first agent of its
+        organization, or of the server."""
+        organization, wanted = announcement.organization_uid, announcement.agent_id or announcement.to_number
         try:
+            if organization:
+                return await self._agents.routed(organization, announcement.agent_id), None
             return await self._agents.route(announcement.agent_id, announcement.to_number), None
         except NotFound:
-            wanted = announcement.agent_id or announcement.to_number
-            return await self._agents.route(), NotFound(f"nobody answers as {wanted[:100]!r}")
+            missing = NotFound(f"nobody answers as {wanted[:100]!r}")
+            if organization:
+                return await self._agents.routed(organization), missing
+            return await self._agents.route(), missing
 
     def _close_refused(self, journal: CallJournal, error: VoicecoreError) -> None:
         kind = EventKind.STAGE_FAILED if isinstance(error, StageError) else EventKind.PROTOCOL_ERROR
         journal.event(CallEvent(kind, 0.0, data={"code": error.code, "message": error.message}))
         reasons = {"not_found": EndReason.AGENT_NOT_FOUND, "audio_format": EndReason.AUDIO_FORMAT}
+        reasons["overloaded"] = EndReason.OVERLOADED
         reason = reasons.get(error.code, EndReason.PIPELINE_FAILED)
         self._metrics.ended(reason, MediaHealth())
         journal.ended(reason, 0.0)
@@ -238,7 +259,8 @@ class Reception:
         news = conversation.switched
         for switched in early:
             conversation.switched(switched)
-        return PreparedLine(conversation, journal, recorder, self._metrics, self._recordings)
+        release = partial(self._admission.release, routed.agent.organization_uid)
+        return PreparedLine(conversation, journal, recorder, self._metrics, self._recordings, release)
 
     async def _vocabulary(self, routed: RoutedAgent) -> tuple[str, ...]:
         """What callers of this agent are likely to say: its own phrases, services, articles and their questions."""

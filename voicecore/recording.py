@@ -183,7 +183,7 @@ class StereoFile:
         if self._file is None:
             return None
         self._file.close()
-        peaks = np.round(np.array(self._peaks).reshape(-1, 2), 3)
+        peaks = np.round(np.array(self._peaks, dtype=np.float64).reshape(-1, 2), 3)
         return Finished(
             path=self._path,
             rate_hz=self._rate_hz,

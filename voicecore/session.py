@@ -16,8 +16,9 @@ import structlog
 
 from config.schema import MediaSettings
 from pipelines.audio import AudioFormat
+from pipelines.clock import LATE_MS
 from pipelines.conversation import Conversation
-from pipelines.errors import AuthenticationError, ProtocolError, StageError, VoicecoreError
+from pipelines.errors import AuthenticationError, MediaTimeout, ProtocolError, StageError, VoicecoreError
 from pipelines.events import EndReason
 from voicecore.domain.accounts import Principal
 from voicecore.domain.calls import MediaHealth
@@ -38,7 +39,8 @@ log = structlog.get_logger(__name__)
 STRIKES = 3  # bad messages before a stream starts: whoever this is, it is no carrier
 BAD_IN_ROW = 50  # bad messages in a row (one second) that end a running call
 REPORTED_PROBLEMS = 20  # of one call, in its events; all are counted
-EARLY_AUDIO_LIMIT = 500  # messages (10 s) kept while a call is prepared
+EARLY_AUDIO_BYTES = 370_000  # kept while a call is prepared: 10 s of the widest format
+EARLY_AUDIO_OVERHEAD = 100  # bytes that any message costs, also an empty one
 
 
 class Announcement(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,9 +113,12 @@ class CallSession:
         self._conversation: Conversation | None = None
         self._timeline = Timeline(dialect.outbound)
         self._early: deque[Audio] = deque()
+        self._early_bytes = 0
+        self._connected = True
+        self._busy = False  # `run` is under way
         self._problems: Counter[str] = Counter()
         self._bad_in_row = 0
-        self._frames_out = 0
+        self._messages_out = 0
         self._frames_seen = 0
         self._end: EndReason | None = None  # decided before the conversation could be told
         self._timer = asyncio.get_running_loop().call_later(host.media.start_timeout_s, self._never_started)
@@ -135,7 +140,8 @@ class CallSession:
         except VoicecoreError as error:
             self._bad(error)
             return
-        self._bad_in_row = 0
+        if self._phase is not Phase.WAITING:
+            self._bad_in_row = 0
         if type(inbound) is Audio:
             self._audio(inbound)
         elif type(inbound) is MarkReturned:
@@ -144,7 +150,7 @@ class CallSession:
         elif type(inbound) is Started:
             self._started(inbound)
         elif type(inbound) is Authenticated:
-            self._authenticated(inbound)
+            self._begin(inbound)
         elif type(inbound) is Dtmf:
             if self._conversation is not None:
                 self._conversation.dtmf(inbound.digit)
@@ -158,6 +164,7 @@ class CallSession:
         self.end(EndReason.AUDIO_FORMAT if error.code == "audio_format" else EndReason.PROTOCOL_ERROR)
 
     def stuck(self) -> None:
+        self._note(MediaTimeout(f"the peer took nothing for {self._host.media.send_timeout_s} s"))
         self.end(EndReason.SEND_TIMEOUT)
 
     def gone(self) -> None:
@@ -165,7 +172,8 @@ class CallSession:
         self.end(EndReason.CONNECTION_LOST)
         if self._phase is Phase.WAITING:
             self._phase = Phase.OVER
-            self._host.forget(self)
+        self._connected = False
+        self._leave()
 
     # --- outlet of the conversation -----------------------------------------------------------------
 
@@ -178,7 +186,7 @@ class CallSession:
         return self._dialect.has_marks
 
     def send_audio(self, audio: bytes) -> None:
-        self._frames_out += 1
+        self._messages_out += 1
         self._socket.send(self._dialect.audio(audio))
 
     def send_mark(self, name: str) -> None:
@@ -206,8 +214,26 @@ class CallSession:
         if self._conversation is not None:
             self._conversation.end(reason)
 
+    def shut_down(self) -> None:
+        """The server stops: the call ends, and so does a connection without one."""
+        self.end(EndReason.SERVER_SHUTDOWN)
+        if self._phase is Phase.WAITING:
+            self._socket.close(1001, EndReason.SERVER_SHUTDOWN.value)
+
     async def run(self) -> None:
         """From the start of the stream to the end of the call. A task of the gateway."""
+        try:
+            await self._run()
+        finally:
+            self._busy = False
+            self._leave()
+
+    def _leave(self) -> None:
+        """The gateway forgets a connection when its call is recorded and its socket closed."""
+        if not self._connected and not self._busy:
+            self._host.forget(self)
+
+    async def _run(self) -> None:
         try:
             announcement = await self._announcement()
             self._send_if(self._dialect.connected(announcement.call_sid))
@@ -227,7 +253,6 @@ class CallSession:
             self._timer.cancel()
             self._socket.close(_CLOSE_CODES.get(reason, 1000), reason.value)
             await line.close(reason, self._health())
-            self._host.forget(self)
 
     async def _announcement(self) -> Announcement:
         announced = self._announced
@@ -264,7 +289,6 @@ class CallSession:
         self._note(error)
         self._send_if(self._dialect.error(error.code, error.message))
         self._socket.close(error.close_code, error.message)
-        self._host.forget(self)
 
     # --- what comes in ------------------------------------------------------------------------------
 
@@ -274,7 +298,8 @@ class CallSession:
             for frame, start_ms in self._timeline.place(audio.payload, audio.chunk):
                 conversation.feed(frame, start_ms)
         elif self._phase is Phase.PREPARING:
-            if len(self._early) < EARLY_AUDIO_LIMIT:
+            self._early_bytes += len(audio.payload) + EARLY_AUDIO_OVERHEAD
+            if self._early_bytes <= EARLY_AUDIO_BYTES:
                 self._early.append(audio)
         elif self._phase is Phase.WAITING:
             self._bad(ProtocolError("media before the stream was started or authenticated"))
@@ -296,15 +321,10 @@ class CallSession:
             return
         self._begin(announcement)
 
-    def _authenticated(self, message: Authenticated) -> None:
-        if self._phase is not Phase.WAITING:
-            self._bad(ProtocolError("a second auth message on one connection"))
-            return
-        self._begin(message)
-
     def _begin(self, announced: Announcement | Authenticated) -> None:
         self._announced = announced
         self._phase = Phase.PREPARING
+        self._busy = True
         self._host.start(self)
 
     def _bad(self, error: VoicecoreError) -> None:
@@ -334,12 +354,14 @@ class CallSession:
 
     def _never_started(self) -> None:
         if self._phase is Phase.WAITING:
-            log.warning("media_never_started", transport=self._transport)
-            self._end = EndReason.START_TIMEOUT
-            self._socket.close(1008, "no stream was started in time")
+            error = MediaTimeout(f"no stream was started within {self._host.media.start_timeout_s} s")
+            self._note(error)
+            self.end(EndReason.START_TIMEOUT)
+            self._socket.close(error.close_code, error.message)
 
     def _check_idle(self) -> None:
         if self._timeline.frames == self._frames_seen:
+            self._note(MediaTimeout(f"no audio for {self._host.media.idle_timeout_s} s"))
             self.end(EndReason.IDLE_TIMEOUT)
             return
         self._frames_seen = self._timeline.frames
@@ -348,13 +370,20 @@ class CallSession:
 
     def _health(self) -> MediaHealth:
         assert self._conversation is not None
-        clock = self._conversation.clock
+        clock, playout = self._conversation.clock, self._conversation.mouth.playout
         return MediaHealth(
             frames_in=self._timeline.frames,
-            frames_out=self._frames_out,
+            messages_out=self._messages_out,
             frames_lost=self._timeline.lost_messages,
-            frames_late=clock.late_frames,
+            frames_reordered=self._timeline.late_messages,
+            frames_late=clock.late_over[0],
+            late_over={f"{limit:g}": count for limit, count in zip(LATE_MS, clock.late_over, strict=True) if count},
             worst_late_ms=round(clock.worst_late_ms, 1),
+            jitter_ms=round(clock.jitter_ms, 2),
+            underruns=playout.underruns,
+            stale_bytes=playout.stale_bytes,
+            worst_backlog_bytes=self._socket.worst_backlog_bytes,
+            worst_loop_lag_ms=round(self._conversation.worst_loop_lag_ms, 1),
             problems=dict(self._problems),
         )
 

@@ -7,6 +7,7 @@ is cut off. It knows no call: a `Peer` gets the messages.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import Protocol
 
@@ -15,6 +16,10 @@ from picows.picows import WSCloseHandshake
 
 from pipelines.errors import AudioFormatError, MessageTooLarge, ProtocolError, VoicecoreError
 
+# What the system and we buffer of one peer's audio: about two seconds of base64 mu-law. With the megabytes that
+# a loopback or a fast link is given otherwise, a peer that stopped reading would be noticed minutes later.
+SYSTEM_BUFFER_BYTES = 32 * 1024
+HIGH_WATER_BYTES = 16 * 1024
 CLOSE_TIMEOUT_S = 2.0  # for the peer's half of the closing handshake
 BACKLOG_LIMIT = 1 << 20  # bytes unsent: two minutes of telephone audio that nobody takes
 
@@ -52,12 +57,15 @@ class MediaSocket(WSListener):
         self._stuck_timer: asyncio.TimerHandle | None = None
         self._close_timer: asyncio.TimerHandle | None = None
         self._closing = False
-        self.sent_bytes = 0
+        self.worst_backlog_bytes = 0
 
     # --- from picows --------------------------------------------------------------------------------
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport = transport
+        below = transport.underlying_transport
+        below.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SYSTEM_BUFFER_BYTES)
+        below.set_write_buffer_limits(high=HIGH_WATER_BYTES)
         self._peer = self._connect(self)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -121,9 +129,10 @@ class MediaSocket(WSListener):
         if self._transport is None or self._closing:
             return
         self._transport.send(WSMsgType.TEXT, data)
-        self.sent_bytes += len(data)
-        if self.backlog_bytes > BACKLOG_LIMIT:
-            self._cut()
+        if (backlog := self.backlog_bytes) > self.worst_backlog_bytes:
+            self.worst_backlog_bytes = backlog
+            if backlog > BACKLOG_LIMIT:
+                self._cut()
 
     def close(self, code: int, reason: str = "") -> None:
         """Close in good order; cut after a while when the peer does not answer."""

@@ -11,8 +11,10 @@ from xml.etree import ElementTree
 import structlog
 from aiohttp import web
 
-from pipelines.errors import AuthenticationError, NotFound, Overloaded
-from voicecore.gateway import TWILIO_PATH, Gateway
+from config.schema import ServerSettings
+from pipelines.errors import AuthenticationError, NotFound
+from voicecore.admission import Admission, Refused
+from voicecore.gateway import TWILIO_PATH
 from voicecore.services.agents import Agents
 from voicecore.session import Ticket
 from voicecore.tickets import Tickets
@@ -28,13 +30,19 @@ class VoiceWebhook:
     """Handlers for the routes below `/webhooks/twilio`."""
 
     def __init__(
-        self, gateway: Gateway, agents: Agents, tickets: Tickets, signature: CarrierSignature, public_url: str
+        self,
+        settings: ServerSettings,
+        admission: Admission,
+        agents: Agents,
+        tickets: Tickets,
+        signature: CarrierSignature,
     ) -> None:
-        self._gateway = gateway
+        self._overflow = settings.admission
+        self._admission = admission
         self._agents = agents
         self._tickets = tickets
         self._signature = signature
-        self._public_url = public_url.rstrip("/")
+        self._public_url = settings.public_url.rstrip("/")
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -51,11 +59,12 @@ class VoiceWebhook:
         agent_id = request.query.get("agent", "") or form.get("agent", "")
         number = form.get("To", "")
         try:
-            self._gateway.check_room()
             routed = await self._agents.route(agent_id, number)
-        except Overloaded as error:
-            log.warning("call_refused", code=error.code, reason=error.message)
-            return _twiml(_spoken(BUSY_TEXT))
+            self._admission.check_quota(routed.agent.organization_uid)
+            self._admission.admit(form.get("From", ""), number)
+        except Refused as refused:
+            log.warning("call_refused", code=refused.code, reason=refused.reason.value)
+            return _twiml(self._busy())
         except NotFound as error:
             log.warning("call_refused", code=error.code, reason=error.message, agent=agent_id, number=number)
             return _twiml(_spoken(UNKNOWN_TEXT))
@@ -85,6 +94,17 @@ class VoiceWebhook:
             log.warning("webhook_refused", reason=error.message)
             return web.Response(status=403, text=error.message)
         return form or dict(request.query)
+
+    def _busy(self) -> ElementTree.Element:
+        """What a caller for whom there is no line gets: by setting, words, a busy tone or another TwiML."""
+        if self._overflow.overflow == "say":
+            return _spoken(BUSY_TEXT)
+        response = ElementTree.Element("Response")
+        if self._overflow.overflow == "redirect":
+            ElementTree.SubElement(response, "Redirect").text = self._overflow.overflow_url
+        else:
+            ElementTree.SubElement(response, "Reject", reason="busy")
+        return response
 
     def _media_base(self, request: web.Request) -> str:
         if self._public_url:

@@ -15,6 +15,7 @@ import msgspec
 from config.schema import TurnPolicy
 from pipelines.stages import Expect
 
+LONGEST_ENTRY = 3  # words in an entry of words.yaml
 OWN_PAUSES = 8  # pauses remembered of this caller
 OWN_PAUSE_MARGIN_MS = 180.0
 # Factors on the base wait. From the shape of human turns: gaps between speakers have a mode of about 200 ms
@@ -47,6 +48,20 @@ def word_lists(language: str) -> WordLists:
 
 def words_of(text: str) -> list[str]:
     return [w for w in (part.strip(".,;:!?\"'()").lower() for part in text.split()) if w]
+
+
+def ends_with(words: list[str], entries: frozenset[str]) -> bool:
+    """Do the last words make an entry of the list? Entries have up to `LONGEST_ENTRY` words."""
+    return any(" ".join(words[-count:]) in entries for count in range(1, min(LONGEST_ENTRY, len(words)) + 1))
+
+
+def made_of(words: list[str], entries: frozenset[str]) -> bool:
+    """Is there nothing but entries of the list in these words?"""
+    reached = [True] + [False] * len(words)
+    for end in range(1, len(words) + 1):
+        starts = range(max(0, end - LONGEST_ENTRY), end)
+        reached[end] = any(reached[start] and " ".join(words[start:end]) in entries for start in starts)
+    return reached[-1]
 
 
 class Patience:
@@ -87,17 +102,16 @@ class Patience:
         if not words:
             return UNKNOWN
         last = words[-1]
-        phrase = " ".join(words)
-        if last in self._lists.hesitation:
+        if ends_with(words, self._lists.hesitation):
             return HESITATING
         if self._expect is Expect.YES_NO and words[0] in self._lists.short_answer:
             return CLOSED if len(words) <= 4 else COMPLETE
         if self._expect is Expect.PHONE or (last in self._lists.digit and self._digits_running(words)):
             return DIGITS
-        if last in self._lists.open or text.rstrip().endswith((",", "-", "…")):
+        if ends_with(words, self._lists.closing):
+            return CLOSED  # before the open ends: "thank you" ends in "you"
+        if ends_with(words, self._lists.open) or text.rstrip().endswith((",", "-", "…")):
             return OPEN
-        if phrase in self._lists.closing or " ".join(words[-2:]) in self._lists.closing:
-            return CLOSED
         if text.rstrip().endswith((".", "!", "?")) or len(words) >= 3:
             return COMPLETE
         return 1.0

@@ -15,7 +15,9 @@ import msgspec
 from pipelines.audio import FRAME_MS, AudioFormat, silence
 from pipelines.stages import Word
 
-FIRST_RELEASE_MS = 60.0  # enough to start on at once; the rest follows with the pacer
+# With 300 ms allowed ahead, between 220 and 300 ms are out at any time: a stall of 200 ms is not heard.
+CHUNK_MS = 60.0
+CHARACTER_MS = 65.0  # of text whose audio is not complete yet: about 15 characters a second of ordinary speech
 
 
 class Spoken(msgspec.Struct):
@@ -25,10 +27,11 @@ class Spoken(msgspec.Struct):
     start_ms: float
     end_ms: float
     words: list[Word] = []
+    whole: bool = False  # no more audio of this text comes
 
     def heard(self, position_ms: float) -> str:
         """The words of this chunk that lie before a position; a word counts once its middle was played."""
-        if position_ms >= self.end_ms - 1.0:
+        if self.whole and position_ms >= self.end_ms - 1.0:
             return self.text
         if position_ms <= self.start_ms:
             return ""
@@ -36,9 +39,10 @@ class Spoken(msgspec.Struct):
         written = self.text.split()
         if self.words:
             count = sum(1 for w in self.words if (w.start_ms + w.end_ms) / 2 <= into_ms)
-            share = count / len(self.words)
+            share = count / (len(self.words) if self.whole else max(len(self.words), len(written)))
         else:
-            share = into_ms / (self.end_ms - self.start_ms)
+            length_ms = self.end_ms - self.start_ms
+            share = into_ms / (length_ms if self.whole else max(length_ms, len(self.text) * CHARACTER_MS))
         return " ".join(written[: round(share * len(written))])
 
 
@@ -53,16 +57,16 @@ class Release(msgspec.Struct, frozen=True):
 class Playout:
     """The playout ledger of one call."""
 
-    def __init__(self, audio_format: AudioFormat, ahead_ms: float, chunk_ms: float = 100.0) -> None:
+    def __init__(self, audio_format: AudioFormat, ahead_ms: float) -> None:
+        """`ahead_ms`: no more than this is ever released before it is heard."""
         self.audio_format = audio_format
         self.generation = 0
         self.paused = False
         self.stale_bytes = 0  # audio of cancelled generations that came late and was dropped
         self.underruns = 0
-        self._ahead_ms = ahead_ms
+        self._release_below_ms = ahead_ms - CHUNK_MS
         self._frame_bytes = FRAME_MS * audio_format.bytes_per_ms
-        self._first_bytes = int(FIRST_RELEASE_MS) * audio_format.bytes_per_ms
-        self._chunk_bytes = int(chunk_ms) * audio_format.bytes_per_ms
+        self._chunk_bytes = int(CHUNK_MS) * audio_format.bytes_per_ms
         self._spans: list[tuple[float, float, float]] = []
         self._reset()
 
@@ -90,6 +94,8 @@ class Playout:
     def open_text(self, generation: int, text: str) -> None:
         """The audio fed from now on speaks this text."""
         if generation == self.generation:
+            if self.spoken:
+                self.spoken[-1].whole = True
             self.spoken.append(Spoken(text, self._fed_ms, self._fed_ms))
 
     def feed(self, generation: int, audio: bytes, words: tuple[Word, ...] = ()) -> bool:
@@ -110,6 +116,8 @@ class Playout:
         """The reply has no more audio to come."""
         if generation == self.generation:
             self._complete = True
+            if self.spoken:
+                self.spoken[-1].whole = True
 
     # --- playing ------------------------------------------------------------------------------------
 
@@ -155,14 +163,14 @@ class Playout:
             return None
         if self._queued_bytes < self._frame_bytes and not (self._complete and self._queued_bytes):
             return None
-        if self._head_ms - now_ms > self._ahead_ms:
+        if self._head_ms - now_ms > self._release_below_ms:
             return None
         first = not self._sent_ms
         if self._head_ms < now_ms:
             if not first and not self._was_paused:
                 self.underruns += 1
             self._head_ms = now_ms
-        audio = self._take(self._first_bytes if first else self._chunk_bytes)
+        audio = self._take(self._chunk_bytes)
         heard_at, length = self._head_ms, self.audio_format.duration_ms(len(audio))
         self._note_span(heard_at, length)
         self._head_ms += length

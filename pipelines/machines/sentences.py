@@ -44,6 +44,8 @@ class SentenceChunker:
         text = self._pending
         for match in _TERMINAL.finditer(text):
             end = match.end()
+            if end > LONGEST_CHUNK:
+                break
             if not text[:end].strip(" .!?…\n"):
                 continue
             if match.group().startswith(".") and self._may_go_on(text[:end]):

@@ -6,7 +6,8 @@ dropped: words spoken over the agent become the next turn or are judged a backch
 
 LISTENING (agent quiet, caller may speak) → CALLER (caller speaks) → THINKING (turn committed, nothing
 audible yet) → SPEAKING (reply audible) → LISTENING; SPEAKING → OVERLAP (both) → SPEAKING or CALLER or
-THINKING. ENDED is final. Illegal inputs raise and change nothing. Time is an argument, in call time.
+THINKING. A reply that nobody asked for (greeting, re-prompt, goodbye) can be overlapped before it is audible.
+ENDED is final. Illegal inputs raise and change nothing. Time is an argument, in call time.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import msgspec
 
 from config.schema import TurnPolicy
 from pipelines.errors import IllegalTransition
-from pipelines.machines.patience import word_lists, words_of
+from pipelines.machines.patience import made_of, word_lists, words_of
 from pipelines.stages import Expect
 
 
@@ -54,7 +55,7 @@ class Verdict(msgspec.Struct, frozen=True):
 _LEGAL: dict[Floor, frozenset[Floor]] = {
     Floor.LISTENING: frozenset({Floor.CALLER, Floor.THINKING, Floor.SPEAKING}),
     Floor.CALLER: frozenset({Floor.THINKING, Floor.LISTENING}),
-    Floor.THINKING: frozenset({Floor.SPEAKING, Floor.LISTENING, Floor.CALLER}),
+    Floor.THINKING: frozenset({Floor.SPEAKING, Floor.LISTENING, Floor.CALLER, Floor.OVERLAP}),
     Floor.SPEAKING: frozenset({Floor.LISTENING, Floor.OVERLAP, Floor.CALLER, Floor.THINKING}),
     Floor.OVERLAP: frozenset({Floor.SPEAKING, Floor.CALLER, Floor.THINKING, Floor.LISTENING}),
     Floor.ENDED: frozenset(),
@@ -71,6 +72,7 @@ class TurnMachine:
         self.expect = Expect.ANYTHING
         self.protected = False  # the running reply may not be interrupted
         self.verdict: Verdict | None = None  # of the newest overlap
+        self._unasked = False  # the reply is the agent's own initiative
 
     def _go(self, floor: Floor) -> None:
         if floor is self.floor:
@@ -85,11 +87,11 @@ class TurnMachine:
         if self.floor is Floor.LISTENING:
             self._go(Floor.CALLER)
             return [Command.BEGIN_UTTERANCE]
-        if self.floor is Floor.THINKING:
+        if self.floor is Floor.THINKING and not self._unasked:
             # Nothing was audible yet: the caller simply goes on, the reply was premature.
             self._go(Floor.CALLER)
             return [Command.CANCEL_REPLY, Command.RESUME_UTTERANCE]
-        if self.floor is Floor.SPEAKING:
+        if self.floor in (Floor.SPEAKING, Floor.THINKING):
             self._go(Floor.OVERLAP)
             if self._deaf():
                 return [Command.BEGIN_UTTERANCE]
@@ -114,6 +116,7 @@ class TurnMachine:
         """The wait is over. `text` may be empty: recognition may still run, or nothing was said."""
         if self.floor is Floor.CALLER:
             self._go(Floor.THINKING)
+            self._unasked = False
             return [Command.COMMIT_TURN]
         if self.floor is Floor.OVERLAP:
             return self._judge_overlap(words_of(text))
@@ -129,6 +132,7 @@ class TurnMachine:
         # Short but real words, like a "yes" into the end of a question: they are the caller's turn.
         self.verdict = Verdict(True, "short answer")
         self._go(Floor.THINKING)
+        self._unasked = False
         return [Command.CANCEL_REPLY, Command.COMMIT_TURN]
 
     def _deaf(self) -> bool:
@@ -137,7 +141,7 @@ class TurnMachine:
     def _is_backchannel(self, words: list[str]) -> bool:
         if self.expect is Expect.YES_NO and words[0] in self._lists.short_answer:
             return False
-        return all(w in self._lists.backchannel or w in self._lists.hesitation for w in words)
+        return made_of(words, self._lists.backchannel | self._lists.hesitation)
 
     # --- the agent ----------------------------------------------------------------------------------
 
@@ -145,6 +149,7 @@ class TurnMachine:
         """The agent takes the floor of its own accord (greeting, re-prompt, goodbye)."""
         if self.floor is not Floor.ENDED:
             self._go(Floor.THINKING)
+            self._unasked = True
         return []
 
     def reply_audible(self) -> list[Command]:
@@ -172,6 +177,7 @@ class TurnMachine:
         """A key was pressed: takes the floor at once."""
         if self.floor in (Floor.SPEAKING, Floor.OVERLAP) and not self.protected:
             self._go(Floor.LISTENING)
+            self.verdict = Verdict(True, "key")
             return [Command.CANCEL_REPLY]
         return []
 

@@ -16,6 +16,7 @@ _FRAME_MS = 10  # of the engine
 _BYTES_PER_MS = MODEL_HZ * 2 // 1000
 _PARTIAL_EVERY_MS = 200
 _SILENCE_SHARE = 0.2  # of the loudness of speech: quieter audio after a flush holds no words
+_FAINTEST = 170.0  # loudness below which there is only line noise, ours included: -46 dB of full scale
 _REPEAT_MS = 6000  # shorter utterances are heard again as a whole when the caller goes on after a flush
 _TAIL_MS = 60  # of silence, so that the last phone's context is complete
 _VARIANT = re.compile(r"\(\d+\)$")
@@ -54,7 +55,7 @@ class Utterance:
             self._hear(wide)
             return
         self._unheard += wide
-        if loudness(bytes(self._unheard)) > self._loudness * _SILENCE_SHARE:
+        if loudness(bytes(self._unheard)) > max(self._loudness * _SILENCE_SHARE, _FAINTEST):
             self._go_on()
 
     def _go_on(self) -> None:
@@ -109,8 +110,8 @@ class Utterance:
             self._decoder.end_utt()
             self._open = False
             self._partial_at = 0
-            self._words = self._segment()
             self._loudness = max(self._loudness, loudness(bytes(self._heard)))
+            self._words = self._segment() if self._loudness > _FAINTEST else ()
             self._flushed = True
         return self._before + self._words
 

@@ -36,7 +36,7 @@ def test_nothing_given_is_the_defaults() -> None:
 
 
 def test_file_then_environment_then_command_line(tmp_path: Path) -> None:
-    file = write(tmp_path, "port: 1\nhost: a\npublic_url: https://x\nmedia: {ahead_ms: 100, max_calls: 7}\n")
+    file = write(tmp_path, "port: 1\nhost: a\npublic_url: https://x\nmedia: {ahead_ms: 100, max_message_bytes: 7}\n")
     environ = {
         "VOICECORE_PORT": "2",
         "VOICECORE_HOST": "b",
@@ -45,7 +45,7 @@ def test_file_then_environment_then_command_line(tmp_path: Path) -> None:
     }
     settings = load(file=file, environ=environ, overrides={"port": 3, "data": None})
     assert (settings.port, settings.host, settings.public_url, settings.data) == (3, "b", "https://x", "data")
-    assert (settings.media.ahead_ms, settings.media.max_calls) == (120, 7)
+    assert (settings.media.ahead_ms, settings.media.max_message_bytes) == (120, 7)
 
 
 def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ _FAILURES = frozenset(
         EndReason.PROTOCOL_ERROR,
         EndReason.AUDIO_FORMAT,
         EndReason.AGENT_NOT_FOUND,
+        EndReason.OVERLOADED,
         EndReason.PIPELINE_FAILED,
         EndReason.SERVER_SHUTDOWN,
         EndReason.SERVER_CRASHED,
@@ -65,13 +66,20 @@ def check_step(before: CallStatus, after: CallStatus) -> None:
 
 
 class MediaHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """What the wire did to the call. Lateness is against the 20 ms grid of the call's own clock."""
+    """What the wire and this machine did to the call. Lateness is against the call's own media clock."""
 
     frames_in: int = 0
-    frames_out: int = 0
+    messages_out: int = 0
     frames_lost: int = 0
-    frames_late: int = 0
+    frames_reordered: int = 0  # duplicates and inversions, dropped
+    frames_late: int = 0  # more than one frame's length
+    late_over: dict[str, int] = {}  # milliseconds → frames later than that
     worst_late_ms: float = 0.0
+    jitter_ms: float = 0.0  # of arrival, smoothed (RFC 3550)
+    underruns: int = 0  # the agent's voice broke off because nothing was ready
+    stale_bytes: int = 0  # audio of cancelled replies that was dropped
+    worst_backlog_bytes: int = 0  # accepted for the socket and not taken by the system
+    worst_loop_lag_ms: float = 0.0  # of the process, while the call ran
     problems: dict[str, int] = {}
 
 

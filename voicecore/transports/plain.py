@@ -58,6 +58,8 @@ class _AnyEvent(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Auth | _Media | _Dtmf | _Stop).decode
+# Deep nesting in a member that we skip exhausts the decoder's stack: as malformed as the rest.
+_MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _decode_any = msgspec.json.Decoder(_AnyEvent).decode
 _KNOWN = frozenset({"auth", "media", "dtmf", "stop"})
 
@@ -70,17 +72,21 @@ class PlainDialect:
 
     def __init__(self) -> None:
         self.outbound = TELEPHONE
+        self._authenticated = False
 
     def receive(self, message: bytes | memoryview) -> Inbound:
         """Decode one text message. Raises ProtocolError or AudioFormatError."""
         try:
             parsed = _decode(message)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except _MALFORMED as error:
             return self._unknown(message, error)
         if type(parsed) is _Media:
             return Audio(parsed.media.payload, None)
         if type(parsed) is _Auth:
+            if self._authenticated:
+                raise ProtocolError("a second auth message on one connection")
             self.outbound = _format(parsed.media_format)
+            self._authenticated = True
             return Authenticated(parsed.token, parsed.agent_id, self.outbound, parsed.caller, parsed.called)
         if type(parsed) is _Dtmf:
             if parsed.dtmf.digit not in "0123456789*#ABCD" or len(parsed.dtmf.digit) != 1:
@@ -91,7 +97,7 @@ class PlainDialect:
     def _unknown(self, message: bytes | memoryview, error: Exception) -> Inbound:
         try:
             event = _decode_any(message).event
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except _MALFORMED:
             raise ProtocolError(f"not a message of this protocol: {error}") from error
         if event in _KNOWN:
             raise ProtocolError(f'"{event}" message: {error}') from error

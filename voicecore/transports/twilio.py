@@ -84,6 +84,8 @@ class _AnyEvent(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Connected | _Start | _Media | _Mark | _Dtmf | _Stop).decode
+# Deep nesting in a member that we skip exhausts the decoder's stack: as malformed as the rest.
+_MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _decode_any = msgspec.json.Decoder(_AnyEvent).decode
 _KNOWN = frozenset({"connected", "start", "media", "mark", "dtmf", "stop"})
 LONGEST_ID = 256
@@ -104,7 +106,7 @@ class TwilioDialect:
         """Decode one text message. Raises ProtocolError (not JSON, wrong member)."""
         try:
             parsed = _decode(message)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except _MALFORMED as error:
             return self._unknown(message, error)
         if type(parsed) is _Media:
             media = parsed.media
@@ -124,7 +126,7 @@ class TwilioDialect:
     def _unknown(self, message: bytes | memoryview, error: Exception) -> Inbound:
         try:
             event = _decode_any(message).event
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except _MALFORMED:
             raise ProtocolError(f"not a message of this protocol: {error}") from error
         if event in _KNOWN:
             raise ProtocolError(f'"{event}" message: {error}') from error
@@ -139,12 +141,13 @@ class TwilioDialect:
             raise ProtocolError("start message without streamSid or callSid")
         if len(stream_sid) > LONGEST_ID or len(body.call_sid) > LONGEST_ID:
             raise ProtocolError(f"start message with an id longer than {LONGEST_ID} characters")
+        unsupported = _unsupported(body.media_format)
         self._started = True
         sid = msgspec.json.encode(stream_sid)
         self._media_head = b'{"event":"media","streamSid":' + sid + b',"media":{"payload":"'
         self._mark_head = b'{"event":"mark","streamSid":' + sid + b',"mark":{"name":'
         self._clear = b'{"event":"clear","streamSid":' + sid + b"}"
-        return Started(body.call_sid, body.account_sid, body.custom_parameters, _unsupported(body.media_format))
+        return Started(body.call_sid, body.account_sid, body.custom_parameters, unsupported)
 
     def audio(self, payload: bytes) -> bytes:
         return self._media_head + b2a_base64(payload, newline=False) + b'"}}'
@@ -179,6 +182,7 @@ def _unsupported(announced: _MediaFormat) -> str:
     if announced.encoding == "audio/x-mulaw" and rate == 8000 and channels == 1:
         return ""
     return (
-        f"start.mediaFormat is {announced.encoding[:40]!r}, {rate} Hz, {channels} channel(s); "
+        f"start.mediaFormat is {announced.encoding[:40]!r}, {str(announced.sample_rate)[:20]} Hz, "
+        f"{str(announced.channels)[:20]} channel(s); "
         "this dialect carries audio/x-mulaw, 8000 Hz, 1 channel"
     )

@@ -1,0 +1,197 @@
+"""Boundaries of speech from frames of yes and no."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.schema import TurnPolicy
+from pipelines.machines.endpointing import (
+    BRIDGE_MS,
+    PAUSE_MS,
+    Boundary,
+    Endpointer,
+    Speech,
+    SpeechPaused,
+    SpeechResumed,
+    SpeechStarted,
+    TurnEnded,
+)
+from pipelines.stages import Expect
+
+FRAME = 20.0
+
+
+class Listener:
+    """An endpointer and the call time of the frames fed to it."""
+
+    def __init__(self, policy: TurnPolicy | None = None) -> None:
+        self.endpointer = Endpointer(policy or TurnPolicy())
+        self.now_ms = 0.0
+        self.boundaries: list[Boundary] = []
+
+    def hear(self, speech: bool, ms: float) -> list[Boundary]:
+        """The boundaries that so much speech or silence completes."""
+        before = len(self.boundaries)
+        for _ in range(round(ms / FRAME)):
+            if boundary := self.endpointer.feed(self.now_ms, self.now_ms + FRAME, speech):
+                self.boundaries.append(boundary)
+            self.now_ms += FRAME
+        return self.boundaries[before:]
+
+    def speech(self, ms: float) -> list[Boundary]:
+        return self.hear(True, ms)
+
+    def silence(self, ms: float) -> list[Boundary]:
+        return self.hear(False, ms)
+
+
+def test_a_turn_from_first_sample_to_decision() -> None:
+    caller = Listener()
+    assert caller.silence(400) == []
+    assert caller.speech(1200) == [SpeechStarted(400.0)]
+    assert caller.endpointer.speech_ms == 1200.0
+    paused, ended = caller.silence(1000)
+    assert paused == SpeechPaused(1600.0)
+    wait_ms = 1.15 * TurnPolicy().base_wait_ms  # nothing is known of the words
+    assert isinstance(ended, TurnEnded)
+    assert ended.speech_end_ms == 1600.0
+    assert wait_ms <= ended.decided_ms - 1600.0 < wait_ms + FRAME
+    assert caller.endpointer.speech_ms == 0.0
+
+
+@pytest.mark.parametrize("click_ms", [20, 40])
+def test_clicks_start_nothing(click_ms: float) -> None:
+    caller = Listener()
+    for _ in range(20):
+        assert caller.speech(click_ms) == []
+        assert caller.silence(BRIDGE_MS + FRAME) == []
+    assert caller.endpointer.state is Speech.SILENT
+
+
+def test_a_word_with_a_stop_in_its_beginning_starts_where_it_began() -> None:
+    caller = Listener()
+    caller.silence(100)
+    assert caller.speech(40) == []
+    assert caller.silence(60) == []
+    assert caller.speech(20) == [SpeechStarted(100.0)]
+
+
+def test_a_pause_inside_the_turn_is_no_end() -> None:
+    caller = Listener()
+    caller.speech(500)
+    assert caller.silence(400) == [SpeechPaused(500.0)]
+    (resumed,) = caller.speech(300)
+    assert isinstance(resumed, SpeechResumed)
+    assert 900.0 <= resumed.at_ms <= 960.0
+    assert caller.silence(200) == [SpeechPaused(1200.0)]
+
+
+def test_a_click_inside_the_pause_neither_resumes_nor_restarts_the_wait() -> None:
+    caller = Listener()
+    caller.speech(500)
+    caller.silence(300)
+    assert caller.speech(20) == []
+    (ended,) = caller.silence(1000)
+    assert isinstance(ended, TurnEnded)
+    assert ended.speech_end_ms == 500.0
+    assert ended.decided_ms - 500.0 < 1.15 * TurnPolicy().base_wait_ms + FRAME
+
+
+def test_a_hint_during_the_silence_shortens_the_wait_that_runs() -> None:
+    caller = Listener()
+    caller.speech(500)
+    caller.silence(480)
+    caller.endpointer.patience.heard("I would like to book a table.")  # complete: 412 ms would have done
+    (ended,) = caller.silence(20)
+    assert isinstance(ended, TurnEnded)
+    assert ended.decided_ms == 1000.0
+
+
+def test_a_hint_during_the_silence_lengthens_the_wait_that_runs() -> None:
+    caller = Listener()
+    caller.speech(500)
+    caller.silence(600)
+    caller.endpointer.patience.heard("I would like to book um")
+    assert caller.silence(880) == []
+    (ended,) = caller.silence(100)
+    assert isinstance(ended, TurnEnded)
+    assert ended.decided_ms - 500.0 == 1540.0  # 2.8 x base, counted from the last sample of speech
+
+
+def test_an_expected_yes_ends_the_turn_at_once() -> None:
+    caller = Listener()
+    caller.endpointer.patience.expect(Expect.YES_NO)
+    caller.speech(300)
+    caller.silence(180)
+    caller.endpointer.patience.heard("Yes.")
+    (ended,) = caller.silence(400)
+    assert isinstance(ended, TurnEnded)
+    assert ended.decided_ms - 300.0 == 280.0
+
+
+def test_waits_adapt_to_a_caller_who_pauses_long() -> None:
+    caller = Listener()
+    for _ in range(3):
+        caller.speech(400)
+        assert not any(isinstance(b, TurnEnded) for b in caller.silence(600))
+    caller.speech(400)
+    caller.endpointer.patience.heard("I would like to book a table.")
+    ended = caller.silence(1800)[-1]
+    assert isinstance(ended, TurnEnded)
+    waited_ms = ended.decided_ms - ended.speech_end_ms
+    assert waited_ms > 0.75 * TurnPolicy().base_wait_ms + 100
+
+
+def test_lost_frames_count_as_silence_that_passed() -> None:
+    caller = Listener()
+    caller.speech(500)
+    caller.silence(160)
+    caller.now_ms += 700.0
+    (ended,) = caller.silence(20)
+    assert isinstance(ended, TurnEnded)
+    assert ended.speech_end_ms == 500.0
+
+
+def test_a_reset_leaves_silence() -> None:
+    caller = Listener()
+    caller.speech(500)
+    caller.silence(200)
+    caller.endpointer.reset()
+    assert caller.silence(3000) == []
+    assert caller.speech(60) == [SpeechStarted(caller.now_ms - 60)]
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 90)), max_size=40))
+def test_boundaries_always_come_in_their_order(spans: list[tuple[bool, int]]) -> None:
+    """started → (paused → resumed)* → paused → ended, for any pattern of speech and silence."""
+    policy = TurnPolicy()
+    caller = Listener(policy)
+    for speech, frames in spans:
+        caller.hear(speech, frames * FRAME)
+    caller.silence(policy.max_wait_ms + 200)
+    follows: dict[type | None, tuple[type, ...]] = {
+        None: (SpeechStarted,),
+        SpeechStarted: (SpeechPaused,),
+        SpeechPaused: (SpeechResumed, TurnEnded),
+        SpeechResumed: (SpeechPaused,),
+        TurnEnded: (SpeechStarted,),
+    }
+    last: type | None = None
+    paused_ms = started_ms = -1.0
+    for boundary in caller.boundaries:
+        assert isinstance(boundary, follows[last])
+        last = type(boundary)
+        if isinstance(boundary, SpeechStarted):
+            assert boundary.at_ms > paused_ms
+            started_ms = boundary.at_ms
+        elif isinstance(boundary, SpeechPaused):
+            assert boundary.speech_end_ms >= started_ms + policy.speech_start_ms
+            paused_ms = boundary.speech_end_ms
+        elif isinstance(boundary, TurnEnded):
+            assert boundary.speech_end_ms == paused_ms
+            waited_ms = boundary.decided_ms - paused_ms
+            assert max(PAUSE_MS, policy.min_wait_ms) <= waited_ms <= policy.max_wait_ms + FRAME
+    assert last in (None, TurnEnded)  # nothing stays open for ever
+    assert caller.endpointer.state is Speech.SILENT

@@ -1,0 +1,64 @@
+"""A real server on a free loopback port: real database, real sockets, engines that answer at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from argon2 import PasswordHasher
+from media_server import SEED, House, settings
+from structlog.testing import capture_logs
+
+from config.schema import ServerSettings
+from voicecore.app import running
+from voicecore.services.operator import opened
+from voicecore.services.passwords import Passwords
+from voicecore.services.seeding import Seeder
+from voicecore.storage.database import Database
+
+Serve = Callable[..., Awaitable[House]]
+
+
+@pytest.fixture(scope="session")
+def seeded_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with two organizations, made once. Every server gets a copy."""
+    directory = tmp_path_factory.mktemp("data")
+    (directory / "seed.yaml").write_text(SEED)
+
+    async def make() -> None:
+        passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1), workers=1)
+        database = await Database.open_file(directory / "voicecore.db")
+        await Seeder(database, passwords).seed(directory / "seed.yaml")
+        await database.close()
+        passwords.close()
+
+    asyncio.run(make())
+    return directory
+
+
+@pytest.fixture
+async def serve(tmp_path: Path, seeded_data: Path) -> AsyncIterator[Serve]:
+    """Start a server; keywords are settings. It is taken down after the test."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def started(chosen: ServerSettings | None = None, **changes: Any) -> House:
+            data = tmp_path / "data"
+            if not data.exists():
+                shutil.copytree(seeded_data, data)
+            wanted = chosen or settings(str(data), **changes)
+            logged = stack.enter_context(capture_logs())
+            office = await stack.enter_async_context(opened(wanted))
+            server = await stack.enter_async_context(running(wanted))
+            return House(server, office, logged)
+
+        yield started
+
+
+@pytest.fixture
+async def house(serve: Serve) -> House:
+    return await serve()
