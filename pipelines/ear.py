@@ -29,11 +29,13 @@ class Ear:
         self._bytes_per_ms = rate_hz * 2 // 1000
         self._recent: deque[bytes] = deque(maxlen=max(PREROLL_MS, TAIL_MS) // FRAME_MS)
         self._recognising = False
+        self._kept = False  # an utterance is open or held
         self.endpointer = endpointer
 
     @property
     def partial(self) -> str:
-        return self._stt.partial if self._recognising else ""
+        """Newest hypothesis of the utterance, also of one that is held."""
+        return self._stt.partial if self._kept else ""
 
     def feed(self, pcm: bytes, start_ms: float) -> Boundary | None:
         speech = self._vad.feed(pcm)
@@ -49,7 +51,7 @@ class Ear:
     def begin(self, expect: Expect) -> None:
         """A fresh utterance, from a little before it was noticed."""
         self._stt.begin(expect)
-        self._recognising = True
+        self._recognising = self._kept = True
         self._replay()
 
     def resume(self) -> None:
@@ -62,7 +64,7 @@ class Ear:
         self._recognising = False
 
     def drop(self) -> None:
-        self._recognising = False
+        self._recognising = self._kept = False
         self._stt.end()
         self.endpointer.reset()
 

@@ -114,6 +114,13 @@ class SttOptions(msgspec.Struct, frozen=True):
 
 
 @runtime_checkable
+class Preparable(Protocol):
+    """A recogniser whose first session with new options costs time that can be spent before a call comes."""
+
+    async def prepare(self, options: SttOptions) -> None: ...
+
+
+@runtime_checkable
 class Stt(Protocol):
     async def open(self, options: SttOptions) -> SttSession: ...
 

@@ -18,6 +18,7 @@ from pipelines.errors import AuthenticationError, NotFound, VoicecoreError
 from pipelines.events import EndReason
 from voicecore.admission import Admission
 from voicecore.domain.accounts import Principal
+from voicecore.fellows import Fellows
 from voicecore.reception import Reception
 from voicecore.services.accounts import Accounts
 from voicecore.session import Announcement, CallSession, Line, Ticket
@@ -35,6 +36,7 @@ PATHS = ("/twilio/media", "/twilio/media/{token}", "/ws/media/{call_sid}")  # th
 LONGEST_SID = 128
 GOODBYE_S = 8.0  # for the closing sentence of calls that are cut off by a shutdown
 STOP_S = 5.0  # for what ended calls still have to report
+HANG_UP = "hang_up"  # the question that processes ask each other
 SURFACE = "vocaliq"  # whose access tokens open the plain media socket
 
 
@@ -54,7 +56,10 @@ class Gateway:
         tickets: Tickets,
         signature: CarrierSignature,
         admission: Admission,
+        fellows: Fellows,
     ) -> None:
+        self._fellows = fellows
+        fellows.on_asked(HANG_UP, lambda call_id: "yes" if self._hang_up(call_id) else "")
         self.media = media
         self.admission = admission
         self._reception = reception
@@ -113,6 +118,19 @@ class Gateway:
             return session
 
         return MediaSocket(connect, self.media.max_message_bytes, self.media.send_timeout_s)
+
+    # --- control ------------------------------------------------------------------------------------
+
+    async def hang_up(self, call_id: str) -> bool:
+        """End a running call after a closing sentence, whichever process has it. False: nobody has it."""
+        return self._hang_up(call_id) or any(await self._fellows.ask(HANG_UP, call_id))
+
+    def _hang_up(self, call_id: str) -> bool:
+        for session in self._sessions:
+            if session.call_id == call_id and session.conversation is not None:
+                session.conversation.say_goodbye(EndReason.AGENT_HANGUP)
+                return True
+        return False
 
     # --- host of the sessions -----------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import structlog
 
 from config.schema import Company, MediaSettings
+from pipelines.audio import TELEPHONE
 from pipelines.brain.prompt import facts_for, fill, system_message
 from pipelines.brain.tools import Toolbox
 from pipelines.conversation import Conversation, Setup, Stages
@@ -22,7 +23,7 @@ from pipelines.errors import AudioFormatError, NotFound, StageError, VoicecoreEr
 from pipelines.events import CallEvent, EndReason, EventKind
 from pipelines.failover import FailoverLlm, FailoverTts, Switched, open_stt
 from pipelines.pacer import Pacer
-from pipelines.stages import SttOptions, Voice
+from pipelines.stages import Preparable, SttOptions, Voice
 from voicecore.admission import Admission
 from voicecore.domain import instants
 from voicecore.domain.calls import MediaHealth
@@ -73,6 +74,10 @@ class PreparedLine:
         self._metrics = metrics
         self._root = root
         self._release = release
+
+    @property
+    def call_id(self) -> str:
+        return self._journal.call.external_id
 
     async def run(self) -> EndReason:
         self._journal.answered()
@@ -179,6 +184,22 @@ class Reception:
             self._close_refused(journal, StageError("unexpected", stage="call", provider="server"))
             raise
 
+    async def warm(self) -> None:
+        """Let recognisers get ready for the agents there are, before somebody calls them."""
+        for routed in await self._agents.everyone():
+            try:
+                chains = await self._engines.chains(routed.agent.config)
+                for named in chains.stt:
+                    if isinstance(named.engine, Preparable):
+                        await named.engine.prepare(await self._stt_options(routed, TELEPHONE.rate_hz))
+            except VoicecoreError as error:
+                # An agent that cannot work here (its language, its engine) is no reason not to serve the others.
+                log.warning("agent_not_ready", agent=routed.agent.external_id, reason=error.message)
+
+    async def _stt_options(self, routed: RoutedAgent, rate_hz: int) -> SttOptions:
+        language = routed.agent.config.language
+        return SttOptions(language=language, rate_hz=rate_hz, phrases=await self._vocabulary(routed))
+
     async def _route(self, announcement: Announcement) -> tuple[RoutedAgent, NotFound | None]:
         """Who answers. An unknown agent still leaves a call on record, with the first agent of its
         organization, or of the server."""
@@ -212,11 +233,7 @@ class Reception:
         early: list[Switched] = []
         news: Callable[[Switched], None] = early.append
         chains = await self._engines.chains(agent)
-        options = SttOptions(
-            language=agent.language,
-            rate_hz=announcement.audio_format.rate_hz,
-            phrases=await self._vocabulary(routed),
-        )
+        options = await self._stt_options(routed, announcement.audio_format.rate_hz)
         stt = await open_stt(chains.stt, options, lambda switched: news(switched))
         company = Company(
             name=business.name, timezone=business.timezone, phone=business.phone, address=business.address

@@ -8,12 +8,13 @@ right after every write: a crash leaves a playable recording.
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import struct
 import threading
 from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 import numpy as np
@@ -47,16 +48,16 @@ class RecordingThread:
     """The one thread that writes all recordings of a process."""
 
     def __init__(self) -> None:
-        self._work: queue.Queue[Callable[[], None] | None] = queue.Queue(QUEUE_LIMIT)
+        # The one whose `put` takes no lock of Python's own: every call puts something in every second.
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="recordings", daemon=True)
         self._thread.start()
 
     def submit(self, work: Callable[[], None]) -> bool:
         """False: the disk is so far behind that this was not taken."""
-        try:
-            self._work.put_nowait(work)
-        except queue.Full:
+        if self._work.qsize() >= QUEUE_LIMIT:
             return False
+        self._work.put(work)
         return True
 
     def close(self) -> None:
@@ -78,12 +79,19 @@ class Recorder:
     def __init__(self, thread: RecordingThread, path: Path, rate_hz: int) -> None:
         self._thread = thread
         self._file = StereoFile(path, rate_hz)
+        self._bytes_per_ms = rate_hz * 2 / 1000
         self._pieces: list[Piece] = []
+        self._frames: list[bytes] = []  # of the caller, one after another without a gap
+        self._frames_from_ms = self._frames_until_ms = 0.0
         self._handed_over_ms = 0.0
         self._lost = 0
 
     def caller(self, at_ms: float, pcm: bytes) -> None:
-        self._pieces.append((CALLER, at_ms, pcm))
+        if at_ms != self._frames_until_ms:
+            self._join_frames()
+            self._frames_from_ms = at_ms
+        self._frames.append(pcm)
+        self._frames_until_ms = at_ms + len(pcm) / self._bytes_per_ms
         if at_ms - self._handed_over_ms >= HAND_OVER_MS:
             self._hand_over(at_ms)
 
@@ -95,7 +103,7 @@ class Recorder:
 
     def finish(self, done: Callable[[Finished | None], None]) -> None:
         """Write the rest and close. `done` is called on the recording thread; None when the disk refused."""
-        pieces, self._pieces = self._pieces, []
+        pieces = self._take()
 
         def work() -> None:
             try:
@@ -110,9 +118,21 @@ class Recorder:
 
     def _hand_over(self, now_ms: float) -> None:
         self._handed_over_ms = now_ms
-        pieces, self._pieces = self._pieces, []
+        pieces = self._take()
         if not self._thread.submit(lambda: self._file.write(pieces, now_ms - HELD_BACK_MS)):
             self._lost += len(pieces)
+
+    def _take(self) -> list[Piece]:
+        self._join_frames()
+        pieces, self._pieces = self._pieces, []
+        return pieces
+
+    def _join_frames(self) -> None:
+        """Mixing costs by the piece: a second of frames is one."""
+        if self._frames:
+            self._pieces.append((CALLER, self._frames_from_ms, b"".join(self._frames)))
+            self._frames = []
+            self._frames_from_ms = self._frames_until_ms
 
 
 class StereoFile:
@@ -121,7 +141,7 @@ class StereoFile:
     def __init__(self, path: Path, rate_hz: int) -> None:
         self._path = path
         self._rate_hz = rate_hz
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
         self._window = np.zeros((0, 2), dtype=np.int16)  # samples not written yet
         self._written = 0  # samples in the file: where the window begins
         self._peaks: list[npt.NDArray[np.float32]] = []
@@ -129,6 +149,7 @@ class StereoFile:
 
     def write(self, pieces: list[Piece], until_ms: float | None) -> None:
         """Mix the pieces in; write what lies before `until_ms` (None: everything)."""
+        self._make_room(pieces)
         for channel, at_ms, pcm in pieces:
             self._mix(channel, at_ms, pcm)
         end = len(self._window) if until_ms is None else self._index(until_ms)
@@ -139,6 +160,17 @@ class StereoFile:
     def _index(self, at_ms: float) -> int:
         return round(at_ms * self._rate_hz / 1000) - self._written
 
+    def _make_room(self, pieces: list[Piece]) -> None:
+        """Lengthen the window once for all pieces; one that lies absurdly far ahead gets no room and is left out."""
+        size = len(self._window)
+        furthest = size + LONGEST_JUMP_MS * self._rate_hz / 1000
+        ends = [self._index(at_ms) + len(pcm) // 2 for _, at_ms, pcm in pieces if pcm]
+        end = max((end for end in ends if end <= furthest), default=0)
+        if end > size:
+            grown = np.zeros((end, 2), dtype=np.int16)
+            grown[:size] = self._window
+            self._window = grown
+
     def _mix(self, channel: int, at_ms: float, pcm: bytes) -> None:
         start = self._index(at_ms)
         if not pcm:
@@ -148,34 +180,29 @@ class StereoFile:
         if start < 0:
             samples, start = samples[-start:], 0
         end = start + len(samples)
-        if end - len(self._window) > LONGEST_JUMP_MS * self._rate_hz / 1000:
-            return
-        if end > len(self._window):
-            grown = np.zeros((end, 2), dtype=np.int16)
-            grown[: len(self._window)] = self._window
-            self._window = grown
-        self._window[start:end, channel] = samples
+        if end <= len(self._window):
+            self._window[start:end, channel] = samples
 
     def _flush(self, count: int) -> None:
         block, self._window = self._window[:count], self._window[count:]
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("wb")
-            self._file.write(header(self._rate_hz, 0))
-        self._file.write(block.tobytes())
+            self._file = self._path.open("wb", buffering=0)
+            _write_all(self._file, header(self._rate_hz, 0))
+        _write_all(self._file, block.tobytes())
         self._written += count
-        self._file.seek(0)
-        self._file.write(header(self._rate_hz, self._written))
-        self._file.seek(0, 2)
-        self._file.flush()
+        os.pwrite(self._file.fileno(), header(self._rate_hz, self._written), 0)
         self._note_peaks(block)
 
     def _note_peaks(self, block: npt.NDArray[np.int16]) -> None:
         size = self._rate_hz // PEAKS_PER_SECOND
         block = np.concatenate([self._bucket, block])
         whole = len(block) // size
-        buckets = np.abs(block[: whole * size].astype(np.float32)).reshape(whole, size, 2).max(axis=1)
-        self._peaks.extend(buckets / 32768.0)
+        if whole:
+            # Read as unsigned, the one value whose negative does not fit is right too.
+            levels = np.abs(block[: whole * size]).view(np.uint16)
+            loudest = np.maximum.reduceat(levels, np.arange(0, whole * size, size), axis=0)
+            self._peaks.append(loudest / np.float32(32768.0))
         self._bucket = block[whole * size :]
 
     def close(self, lost: int) -> Finished | None:
@@ -183,7 +210,7 @@ class StereoFile:
         if self._file is None:
             return None
         self._file.close()
-        peaks = np.round(np.array(self._peaks, dtype=np.float64).reshape(-1, 2), 3)
+        peaks = np.round(np.concatenate([np.zeros((0, 2)), *self._peaks]).astype(np.float64), 3)
         return Finished(
             path=self._path,
             rate_hz=self._rate_hz,
@@ -196,6 +223,13 @@ class StereoFile:
             ),
             lost_pieces=lost,
         )
+
+
+def _write_all(file: FileIO, data: bytes) -> None:
+    """An unbuffered file may take less than it is given."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def header(rate_hz: int, samples: int) -> bytes:

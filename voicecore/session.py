@@ -71,6 +71,9 @@ class Line(Protocol):
 
     conversation: Conversation
 
+    @property
+    def call_id(self) -> str: ...
+
     async def run(self) -> EndReason: ...
 
     async def close(self, reason: EndReason, health: MediaHealth) -> None: ...
@@ -109,6 +112,7 @@ class CallSession:
         self._transport = transport
         self._ticket = ticket
         self._phase = Phase.WAITING
+        self.call_id = ""  # of the call's row, once there is one
         self._announced: Announcement | Authenticated | None = None
         self._conversation: Conversation | None = None
         self._timeline = Timeline(dialect.outbound)
@@ -244,6 +248,7 @@ class CallSession:
         except BaseException:
             self._refuse(StageError("the call could not be prepared", stage="call", provider="server"))
             raise
+        self.call_id = line.call_id
         reason = EndReason.PIPELINE_FAILED
         try:
             self._talk(line.conversation)

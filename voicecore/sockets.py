@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 from picows.picows import WSCloseHandshake
@@ -115,7 +115,10 @@ class MediaSocket(WSListener):
         if self._closing or handshake is None or handshake.sent is None or handshake.recv is not None:
             return None
         reason = handshake.sent.reason
-        return MessageTooLarge(reason) if handshake.sent.code is WSCloseCode.MESSAGE_TOO_BIG else ProtocolError(reason)
+        too_big = (
+            cast(int, handshake.sent.code) == WSCloseCode.MESSAGE_TOO_BIG.value
+        )  # a plain number, whatever the stubs say
+        return MessageTooLarge(reason) if too_big else ProtocolError(reason)
 
     # --- outward ------------------------------------------------------------------------------------
 

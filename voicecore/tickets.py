@@ -1,7 +1,7 @@
 """Tokens that stand in the path of a media URL: made by the voice webhook, good for one call, once.
 
-Stateless but for the memory of the used ones, so any worker that shares the secret can take the call. The
-token is in the path because carriers strip the query string of a media URL.
+Stateless but for the memory of the used ones, which processes tell each other, so any of them can take the
+call. The token is in the path because carriers strip the query string of a media URL.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from collections.abc import Callable
 import msgspec
 
 from pipelines.errors import AuthenticationError
+from voicecore.fellows import Fellows
 from voicecore.session import Ticket
 
 LIFETIME_S = 120  # from the webhook's answer to the carrier's connection: seconds at most
+USED = "ticket_used"
 SIGNATURE_BYTES = 16  # of HMAC-SHA256: as strong as a 128-bit random token
 
 
@@ -32,7 +34,9 @@ class _Claims(msgspec.Struct, array_like=True, frozen=True):
 class Tickets:
     """Issues and redeems. `now_s` is wall time: tickets may be redeemed by another process."""
 
-    def __init__(self, secret: bytes, now_s: Callable[[], float] = time.time) -> None:
+    def __init__(self, secret: bytes, fellows: Fellows, now_s: Callable[[], float] = time.time) -> None:
+        self._fellows = fellows
+        fellows.on_told(USED, self._used_elsewhere)
         self._key = hmac.digest(secret, b"media", hashlib.sha256)
         self._now_s = now_s
         self._used: dict[bytes, int] = {}
@@ -60,12 +64,17 @@ class Tickets:
             raise AuthenticationError("the media token was used before")
         self._used = {known: expires for known, expires in self._used.items() if expires >= now}
         self._used[signature] = claims.expires
+        self._fellows.tell(USED, f"{claims.expires} {signature.hex()}")
         return Ticket(
             call_sid=claims.call_sid,
             agent_id=claims.agent_id,
             from_number=claims.from_number,
             to_number=claims.to_number,
         )
+
+    def _used_elsewhere(self, text: str) -> None:
+        expires, _, signature = text.partition(" ")
+        self._used[bytes.fromhex(signature)] = int(expires)
 
     def _sign(self, body: bytes) -> bytes:
         return hmac.digest(self._key, body, hashlib.sha256)[:SIGNATURE_BYTES]

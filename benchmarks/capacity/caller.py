@@ -79,7 +79,6 @@ class Caller:
         self._think_ms = 0.0
         self._utterance: Utterance | None = None
         self._position = 0
-        self._began_ms = 0.0  # the first frame of the utterance begins
         self._buffer_end_ms = 0.0  # the carrier plays until then
         self._heard_any = False
         self._answer: Answer | None = None
@@ -139,18 +138,9 @@ class Caller:
         began_ms = due_ms - utterance.duration_ms
         self._utterance = None
         self._figures.utterances += 1
-        if self._phase is Phase.TALKING:
-            self._phase = Phase.WAITING
-            self._since_ms = due_ms
-            self._answer = Answer(
-                utterance.name, began_ms + utterance.speech_end_ms, began_ms + utterance.voiced_end_ms
-            )
-        else:
-            self._phase = Phase.WAITING
-            self._since_ms = due_ms
-            self._answer = Answer(
-                utterance.name, began_ms + utterance.speech_end_ms, began_ms + utterance.voiced_end_ms
-            )
+        self._phase = Phase.WAITING
+        self._since_ms = due_ms
+        self._answer = Answer(utterance.name, began_ms + utterance.speech_end_ms, began_ms + utterance.voiced_end_ms)
 
     def _listen(self, now_ms: float) -> None:
         phase = self._phase
@@ -175,7 +165,6 @@ class Caller:
         self._utterance = self._script[self._next % len(self._script)]
         self._next += 1
         self._position = 0
-        self._began_ms = now_ms
         self._phase = phase
         self._think_ms = self._random.uniform(*THINK_MS)
         if phase is Phase.INTERRUPTING:

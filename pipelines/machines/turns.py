@@ -92,8 +92,9 @@ class TurnMachine:
             self._go(Floor.CALLER)
             return [Command.CANCEL_REPLY, Command.RESUME_UTTERANCE]
         if self.floor in (Floor.SPEAKING, Floor.THINKING):
+            audible = self.floor is Floor.SPEAKING
             self._go(Floor.OVERLAP)
-            if self._deaf():
+            if self._deaf() or not audible:
                 return [Command.BEGIN_UTTERANCE]
             return [Command.PAUSE_PLAYOUT, Command.BEGIN_UTTERANCE]
         return []

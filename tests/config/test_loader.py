@@ -98,7 +98,7 @@ def test_a_secret_s_file_must_be_readable(tmp_path: Path) -> None:
         ("media: {ahead: 1}", "media.ahead", "no such setting"),
         ("port: '8080'", "port", "expected `int`, got `str`"),
         ("port: 70000", "port", "expected `int` <= 65535"),
-        ("media: {ahead_ms: 10}", "media.ahead_ms", "expected `int` >= 60"),
+        ("media: {ahead_ms: 10}", "media.ahead_ms", "expected `int` >= 100"),
         (
             PIPELINE.replace("options: {workers: 2}", "option: 1"),
             "pipelines.mine.stt.option",

@@ -102,6 +102,11 @@ def speech(duration_ms: int = 800) -> list[bytes]:
     return list(shipped()[0].frames[: duration_ms // 20])
 
 
+def utterance(duration_ms: int = 800) -> list[bytes]:
+    """Speech between the silences that a listener needs."""
+    return [*[SILENT] * 20, *speech(duration_ms), *[SILENT] * 40]
+
+
 def clip(duration_ms: int = 800) -> Clip:
     return make_clip(b"".join(speech(duration_ms)), "hello")
 
@@ -139,6 +144,15 @@ class House:
         detail = await eventually(closed)
         assert detail is not None
         return detail
+
+    async def talking(self, sid: str) -> None:
+        """Wait until somebody listens."""
+
+        async def answered() -> bool:
+            detail = await self.find(sid)
+            return detail is not None and detail.call.answered_at is not None
+
+        await eventually(answered)
 
     async def happened(self, sid: str, kind: EventKind) -> None:
         """Wait for an event in a running call."""
@@ -202,6 +216,11 @@ class RawSocket:
         await self.send({"event": "connected", "protocol": "Call", "version": "1.0.0"})
         await self.send(start_message(sid or self.sid, agent, codec))
 
+    async def greeted(self, house: House) -> None:
+        """Wait until the whole greeting was heard."""
+        await self.until("mark")
+        await house.happened(self.sid, EventKind.REPLY_FINISHED)
+
     async def media(self, frames: Iterable[bytes]) -> None:
         """Audio in a burst: call time counts samples, so nobody has to wait for it."""
         for frame in frames:
@@ -209,8 +228,8 @@ class RawSocket:
             await self.send(media_message(frame, self._chunk))
 
     async def say(self, duration_ms: int = 800) -> None:
-        """Speech, and the silence after which the turn is over."""
-        await self.media([*speech(duration_ms), *[SILENT] * 40])
+        """A breath, speech, and the silence after which the turn is over."""
+        await self.media(utterance(duration_ms))
 
     async def until(self, event: str, timeout_s: float = 8.0) -> dict[str, Any]:
         """The next message of this kind; others are skipped. Raises TimeoutError, ConnectionClosed."""

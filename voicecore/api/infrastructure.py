@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from voicecore.api.mount import json_response
@@ -13,7 +12,9 @@ from voicecore.api.mount import json_response
 Check = Callable[[], Awaitable[str]]  # "" when fine, else why not
 
 
-def add_infrastructure(app: web.Application, registry: CollectorRegistry, checks: Mapping[str, Check]) -> None:
+def add_infrastructure(
+    app: web.Application, figures: Callable[[], Awaitable[bytes]], checks: Mapping[str, Check]
+) -> None:
     """`/healthz`: the loop turns. `/readyz`: every check passes, else 503 and the reasons. `/metrics`."""
 
     async def healthz(request: web.Request) -> web.Response:
@@ -29,7 +30,7 @@ def add_infrastructure(app: web.Application, registry: CollectorRegistry, checks
         return json_response(body, 200 if ready else 503)
 
     async def metrics(request: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=await figures(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)

@@ -21,6 +21,7 @@ TIMEOUT_S = 120
 async def place_demo_call(server: Server) -> bool:
     """Place it and print every exchange as it ends. True when every turn was answered."""
     console = Console()
+    await asyncio.wait([server.warming])
     console.print(Text("\nA demo call, recorded caller, real time:", style="bold"), legend(), "", sep="\n")
     shown: list[Turn] = []
 

@@ -7,15 +7,21 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import uvloop
 
 from config.loader import load
 from config.schema import ServerSettings
 from pipelines.errors import ConfigError
 from voicecore import logs
-from voicecore.app import Server, running
+from voicecore.app import Server, data_ready, running, url_of
+from voicecore.fleet.parent import Fleet
+
+DRAINING = "draining: {calls} call(s) may finish within {seconds} s; stop again to end them now"
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -24,12 +30,13 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="DIR", help="database, recordings and secrets (default ./data)")
     parser.add_argument("--config", metavar="FILE", type=Path, help="settings in YAML")
     parser.add_argument("--pipeline", metavar="NAME", help="embedded, simulated, or one of your own")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes that share the port (default 1)")
     parser.add_argument("--log-level", help="debug, info, warning or error")
     parser.add_argument("--no-demo-call", action="store_true", help="do not place a demo call at the start")
 
 
 def run(args: argparse.Namespace) -> int:
-    overrides = {name: getattr(args, name) for name in ("host", "port", "data", "pipeline", "log_level")}
+    overrides = {name: getattr(args, name) for name in ("host", "port", "data", "pipeline", "workers", "log_level")}
     settings = load(file=args.config, environ=os.environ, overrides=overrides)
     try:
         logs.configure(settings.log_level)
@@ -39,25 +46,34 @@ def run(args: argparse.Namespace) -> int:
         return runner.run(_serve(settings, demo_call=not args.no_demo_call))
 
 
+class Signals:
+    """SIGTERM and Ctrl-C: the first asks to drain, the second to end at once. SIGHUP: restart in turn."""
+
+    def __init__(self) -> None:
+        self.stop = asyncio.Event()
+        self.kill = asyncio.Event()
+        self.restart = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, lambda: (self.kill if self.stop.is_set() else self.stop).set())
+        loop.add_signal_handler(signal.SIGHUP, self.restart.set)
+
+    async def unless_killed(self, drain: Coroutine[Any, Any, None]) -> None:
+        """Drain, until it is done or somebody loses patience."""
+        draining, killed = asyncio.ensure_future(drain), asyncio.ensure_future(self.kill.wait())
+        await asyncio.wait([draining, killed], return_when=asyncio.FIRST_COMPLETED)
+        for task in (draining, killed):
+            task.cancel()
+        await asyncio.wait([draining, killed])
+
+
 async def _serve(settings: ServerSettings, *, demo_call: bool) -> int:
-    stop, kill = asyncio.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def asked() -> None:
-        (kill if stop.is_set() else stop).set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, asked)
+    signals = Signals()
     try:
-        async with running(settings) as server:
-            demo = loop.create_task(_demonstrate(server)) if demo_call else None
-            if demo is None:
-                _say(banner(server))
-            await stop.wait()
-            if demo is not None:
-                demo.cancel()
-                await asyncio.wait([demo])
-            await _drain(server, kill)
+        if settings.workers > 1:
+            await _serve_fleet(settings, signals)
+        else:
+            await _serve_alone(settings, signals, demo_call=demo_call)
     except OSError as error:
         raise ConfigError(
             f"cannot listen: {error.strerror or error}", source="settings", key=f"{settings.host}:{settings.port}"
@@ -65,42 +81,78 @@ async def _serve(settings: ServerSettings, *, demo_call: bool) -> int:
     return 0
 
 
-async def _drain(server: Server, kill: asyncio.Event) -> None:
-    calls = server.gateway.active_calls
-    if calls:
-        _say(f"draining: {calls} call(s) may finish within {server.settings.drain_s} s; stop again to end them now")
-    drained = asyncio.ensure_future(server.gateway.drain(server.settings.drain_s))
-    killed = asyncio.ensure_future(kill.wait())
-    await asyncio.wait([drained, killed], return_when=asyncio.FIRST_COMPLETED)
-    for task in (drained, killed):
-        task.cancel()
-    await asyncio.wait([drained, killed])
+async def _serve_alone(settings: ServerSettings, signals: Signals, *, demo_call: bool) -> None:
+    async with running(settings) as server:
+        where = Where(settings, server.url, server.credentials)
+        demo = asyncio.create_task(_demonstrate(server, where)) if demo_call else None
+        if demo is None:
+            _say(banner(where))
+        await signals.stop.wait()
+        if demo is not None:
+            demo.cancel()
+            await asyncio.wait([demo])
+        if calls := server.gateway.active_calls:
+            _say(DRAINING.format(calls=calls, seconds=settings.drain_s))
+        await signals.unless_killed(server.gateway.drain(settings.drain_s))
 
 
-async def _demonstrate(server: Server) -> None:
+async def _serve_fleet(settings: ServerSettings, signals: Signals) -> None:
+    async with data_ready(settings) as ready:
+        fleet = Fleet(settings, ready.node, ready.recover)
+        try:
+            await fleet.start()
+            _say(banner(Where(settings, url_of(settings, fleet.port), ready.credentials)))
+            restarting = asyncio.create_task(_restarts(fleet, signals))
+            await signals.stop.wait()
+            restarting.cancel()
+            if fleet.calls:
+                _say(DRAINING.format(calls=fleet.calls, seconds=settings.drain_s))
+            await signals.unless_killed(fleet.drain())
+        finally:
+            await fleet.stop()
+
+
+async def _restarts(fleet: Fleet, signals: Signals) -> None:
+    while True:
+        await signals.restart.wait()
+        signals.restart.clear()
+        await fleet.restart()
+        _say("restarted: new processes take the calls, the old ones finish theirs")
+
+
+async def _demonstrate(server: Server, where: Where) -> None:
     """One spoken call into ourselves over the real protocol, so that there is something to see."""
     from voicecore.commands.demo import place_demo_call
 
     try:
         await place_demo_call(server)
     finally:
-        _say(banner(server))
+        _say(banner(where))
 
 
-def banner(server: Server) -> str:
+class Where(msgspec.Struct, frozen=True):
+    """What the banner needs to know."""
+
+    settings: ServerSettings
+    url: str
+    credentials: Path
+
+
+def banner(where: Where) -> str:
     """What to open, and what to paste into the carrier's console."""
-    settings = server.settings
-    public = settings.public_url.rstrip("/") or server.url
+    settings, url = where.settings, where.url
+    public = settings.public_url.rstrip("/") or url
+    processes = f", {settings.workers} processes" if settings.workers > 1 else ""
     lines = [
         "",
-        f"voicecore serves on {server.url} with the {settings.pipeline} pipeline",
-        f"  API            {server.url}/docs   (metrics {server.url}/metrics)",
+        f"voicecore serves on {url} with the {settings.pipeline} pipeline{processes}",
+        f"  API            {url}/docs   (metrics {url}/metrics)",
         f"  Twilio         voice webhook: POST {public}/webhooks/twilio/voice",
-        f"  your own call  voicecore call --url {server.url} --say 'what are your opening hours'",
+        f"  your own call  voicecore call --url {url} --say 'what are your opening hours'",
         f"  calls          voicecore calls --data {settings.data}",
     ]
-    if server.credentials.is_file():
-        lines.insert(3, f"  login          e-mail and password are in {server.credentials}")
+    if where.credentials.is_file():
+        lines.insert(3, f"  login          e-mail and password are in {where.credentials}")
     if not settings.twilio.auth_token:
         lines.append(
             "  NOTE           no Twilio credentials: media is accepted from this machine only, unsigned "

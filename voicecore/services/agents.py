@@ -67,6 +67,17 @@ class Agents:
         async with self._database.read() as connection:
             return await rows.of_organization(connection, organization_uid)
 
+    async def everyone(self, limit: int = 50) -> list[RoutedAgent]:
+        """The first active agents of the server, whoever owns them."""
+        async with self._database.read() as connection:
+            found = await rows.active(connection, limit)
+            routed = []
+            for agent in found:
+                business = await tenants.business(connection, agent.organization_uid, agent.business_uid)
+                assert business is not None
+                routed.append(RoutedAgent(agent=agent, business=business))
+        return routed
+
     async def upsert(self, organization_uid: str, agent_id: str, patch: AgentPatch) -> tuple[Agent, bool]:
         """Merge `patch` into the agent, or make it; the bool says whether it was made.
 

@@ -126,13 +126,11 @@ class CallLog:
 
     def __init__(
         self,
-        database: Database,
         writer: Writer,
         *,
         node: str = "",
         clock: Callable[[], datetime] = instants.now,
     ) -> None:
-        self._database = database
         self._writer = writer
         self._node = node
         self._clock = clock
@@ -170,21 +168,23 @@ class CallLog:
         self._writer.put(CallOpened(call))
         return CallJournal(self._writer, call, self._clock)
 
-    async def recover(self) -> int:
-        """End the calls that this node had when it died, at their last known moment. Returns how many."""
-        async with self._database.write() as connection:
-            left = await rows.unfinished(connection, self._node)
-            for call in left:
-                last_ms = await rows.last_trace_ms(connection, call.uid)
-                marks = [turn.marks for turn in await rows.turns_of(connection, call.uid)]
-                changes = {
-                    "status": CallStatus.ENDED.value,
-                    "ended_at": call.instant(last_ms or 0.0),
-                    "end_reason": EndReason.SERVER_CRASHED.value,
-                    "outcome": Outcome.FAILED.value,
-                    "stages": stage_summaries(marks),
-                }
-                await rows.update_call(connection, call.uid, changes)
-        if left:
-            log.warning("calls_recovered", calls=len(left))
-        return len(left)
+
+async def recover(database: Database, node: str) -> int:
+    """End the calls that a serving process (or all whose names begin so) had when it died, at their last known
+    moment. Returns how many."""
+    async with database.write() as connection:
+        left = await rows.unfinished(connection, node)
+        for call in left:
+            last_ms = await rows.last_trace_ms(connection, call.uid)
+            marks = [turn.marks for turn in await rows.turns_of(connection, call.uid)]
+            changes = {
+                "status": CallStatus.ENDED.value,
+                "ended_at": call.instant(last_ms or 0.0),
+                "end_reason": EndReason.SERVER_CRASHED.value,
+                "outcome": Outcome.FAILED.value,
+                "stages": stage_summaries(marks),
+            }
+            await rows.update_call(connection, call.uid, changes)
+    if left:
+        log.warning("calls_recovered", calls=len(left))
+    return len(left)

@@ -49,6 +49,12 @@ async def first_active(connection: AsyncConnection) -> Agent | None:
     return await records.first(connection, Agent, _current().where(agent_versions.c.active).order_by(agents.c.seq))
 
 
+async def active(connection: AsyncConnection, limit: int) -> list[Agent]:
+    """The oldest agents of the server that answer."""
+    query = _current().where(agent_versions.c.active).order_by(agents.c.seq).limit(limit)
+    return await records.every(connection, Agent, query)
+
+
 async def for_number(connection: AsyncConnection, number: str) -> Agent | None:
     """Who answers the number that was dialled; None when nobody has it."""
     digits = phone.digits(number)

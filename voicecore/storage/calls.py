@@ -87,9 +87,9 @@ async def recording(connection: AsyncConnection, external_id: str, organization_
 
 
 async def unfinished(connection: AsyncConnection, node: str) -> list[Call]:
-    """Calls that this server process had when it last stopped."""
+    """Calls that a serving process had when it died; `node` may be the beginning that several share."""
     running = [CallStatus.RINGING.value, CallStatus.ANSWERED.value]
-    query = sa.select(calls).where(calls.c.status.in_(running), calls.c.node == node)
+    query = sa.select(calls).where(calls.c.status.in_(running), calls.c.node.startswith(node, autoescape=True))
     return await records.every(connection, Call, query)
 
 

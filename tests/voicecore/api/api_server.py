@@ -17,6 +17,8 @@ from voicecore.api.limiter import Limiter
 from voicecore.api.metrics import HttpMetrics, WriterMetrics
 from voicecore.api.mount import middleware, mount
 from voicecore.api.vocaliq import surface as vocaliq
+from voicecore.fellows import Alone
+from voicecore.figures import Figures
 from voicecore.services.accounts import Accounts
 from voicecore.services.agents import Agents
 from voicecore.services.appointments import Appointments
@@ -34,6 +36,13 @@ def cheap_passwords() -> Passwords:
     return Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1), workers=1)
 
 
+class NoCalls:
+    """No call runs here."""
+
+    async def hang_up(self, call_id: str) -> bool:
+        return False
+
+
 class Server:
     """What a test may want to reach behind the sockets."""
 
@@ -46,13 +55,14 @@ class Server:
         self.accounts = Accounts(database, self.passwords, self.tokens)
         self.agents = Agents(database)
         self.appointments = Appointments(database)
-        self.log = CallLog(database, writer)
+        self.log = CallLog(writer)
         self.recordings = directory / "recordings"
         self.recordings.mkdir()
         self.client = self._client(relaxed)
 
     def _client(self, relaxed: bool) -> TestClient[Any, Any]:
         surface = vocaliq.build(
+            live=NoCalls(),
             accounts=self.accounts,
             agents=self.agents,
             calls=Calls(self.database),
@@ -71,7 +81,7 @@ class Server:
         registry.register(WriterMetrics(self.writer))
         app = web.Application(middlewares=[middleware([surface], HttpMetrics(registry))])
         mount(app, surface, Limiter(relaxed=relaxed))
-        add_infrastructure(app, registry, {"database": self._database_check})
+        add_infrastructure(app, Figures(registry, Alone()).text, {"database": self._database_check})
         return TestClient(TestServer(app))
 
     async def _database_check(self) -> str:

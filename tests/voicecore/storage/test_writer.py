@@ -19,7 +19,7 @@ from voicecore.domain.accounts import Business, Organization
 from voicecore.domain.agents import Agent, AgentVersion
 from voicecore.domain.calls import Call, CallStatus, Outcome, StoredEvent, StoredTurn
 from voicecore.domain.ids import new_uid
-from voicecore.services.call_log import CallLog
+from voicecore.services.call_log import CallLog, recover
 from voicecore.storage import agents as agent_rows
 from voicecore.storage import calls as call_rows
 from voicecore.storage import records
@@ -69,7 +69,7 @@ def call_of(agent: Agent) -> Call:
 async def test_many_calls_share_few_transactions_and_keep_their_order(database: Database) -> None:
     agent = await make_agent(database)
     writer = Writer(database)
-    log = CallLog(database, writer)
+    log = CallLog(writer)
     writer.start()
     journals = [log.open(agent) for _ in range(100)]
     for index in range(10):
@@ -142,7 +142,7 @@ async def test_a_turn_is_durable_within_100_ms(database: Database) -> None:
     agent = await make_agent(database)
     writer = Writer(database)
     writer.start()
-    journal = CallLog(database, writer).open(agent)
+    journal = CallLog(writer).open(agent)
     await writer.flush()
     delays = []
     for index in range(20):
@@ -161,7 +161,7 @@ sys.path[:0] = [{root!r}, {here!r}]
 from test_writer import make_agent
 from pipelines.events import CallEvent, EventKind
 from pipelines.timing import Mark, Turn
-from voicecore.services.call_log import CallLog
+from voicecore.services.call_log import CallLog, recover
 from voicecore.storage.database import Database
 from voicecore.storage.writer import Writer
 
@@ -170,12 +170,12 @@ async def main():
     agent = await make_agent(database)
     writer = Writer(database)
     writer.start()
-    log = CallLog(database, writer, node="n1")
+    log = CallLog(writer, node="n1")
     journal = log.open(agent, sid="CA1")
     journal.answered()
     marks = {{Mark.SPEECH_END: 800.0, Mark.FIRST_FRAME: 1300.0}}
     journal.turn_finished(Turn(0, 0.0, 4000.0, "are you open", "yes", "yes", marks=marks))
-    CallLog(database, writer, node="n2").open(agent)
+    CallLog(writer, node="n2").open(agent)
     await writer.flush()
     print(journal.call.external_id, agent.organization_uid, flush=True)
     await asyncio.Event().wait()
@@ -198,9 +198,8 @@ async def test_a_finished_turn_survives_kill_9(tmp_path: Path) -> None:
     assert await victim.wait() == -signal.SIGKILL
     database = await Database.open_file(path)
     try:
-        recovering = CallLog(database, Writer(database), node="n1")
-        assert await recovering.recover() == 1
-        assert await recovering.recover() == 0
+        assert await recover(database, "n1") == 1
+        assert await recover(database, "n1") == 0
         async with database.read() as connection:
             call = await call_rows.find(connection, organization, call_id)
             assert call is not None

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from pipelines.errors import AuthenticationError, NotFound, ValidationError
+from pipelines.errors import AuthenticationError, ConflictError, NotFound, ValidationError
 from voicecore.api.kit import Auth, Exchange, Route
 from voicecore.api.vocaliq.shapes import CallDetailShape, CallShape, call_shape, detail_shape
 from voicecore.api.vocaliq.words import STATUS_FILTERS, pages
 from voicecore.domain import instants
-from voicecore.domain.accounts import Organization
+from voicecore.domain.accounts import Organization, Permission
 from voicecore.domain.calls import CallFilter, Direction, Recording
 from voicecore.domain.paging import Page
 from voicecore.services.accounts import Accounts
@@ -52,11 +52,20 @@ class CallListResponse(msgspec.Struct):
     pages: int
 
 
+class LiveCalls(Protocol):
+    """The running calls of the server, whichever of its processes has them."""
+
+    async def hang_up(self, call_id: str) -> bool: ...
+
+
 class CallHandlers:
     """`recordings` is the directory of recordings; `public_url` is how clients reach us, "" to ask the request."""
 
-    def __init__(self, calls: Calls, accounts: Accounts, tokens: Tokens, recordings: Path, public_url: str) -> None:
+    def __init__(
+        self, calls: Calls, live: LiveCalls, accounts: Accounts, tokens: Tokens, recordings: Path, public_url: str
+    ) -> None:
         self._calls = calls
+        self._live = live
         self._accounts = accounts
         self._tokens = tokens
         self._recordings = recordings.resolve()
@@ -74,6 +83,13 @@ class CallHandlers:
 
     async def get(self, exchange: Exchange) -> CallDetailShape:
         detail = await self._calls.get(exchange.organization_uid, exchange.path("call_id"))
+        return detail_shape(detail, self._url(detail.recording, exchange.http))
+
+    async def hang_up(self, exchange: Exchange) -> CallDetailShape:
+        """Ends the call after a closing sentence. Raises NotFound, ConflictError when it does not run."""
+        detail = await self._calls.get(exchange.organization_uid, exchange.path("call_id"))
+        if not await self._live.hang_up(detail.call.external_id):
+            raise ConflictError("the call is not in progress")
         return detail_shape(detail, self._url(detail.recording, exchange.http))
 
     async def recording(self, exchange: Exchange) -> web.StreamResponse:
@@ -123,6 +139,16 @@ class CallHandlers:
                 summary="One call with transcript, turns, events, stages, appointments and recording",
                 tag=tag,
                 response=CallDetailShape,
+                limit="calls",
+            ),
+            Route(
+                method="POST",
+                path="/api/v1/calls/{call_id}/hangup",
+                handler=self.hang_up,
+                summary="End a running call (our addition)",
+                tag=tag,
+                response=CallDetailShape,
+                permission=Permission.CONFIGURE,
                 limit="calls",
             ),
             Route(

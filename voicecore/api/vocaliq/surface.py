@@ -13,7 +13,7 @@ from voicecore.api.mount import json_response
 from voicecore.api.vocaliq.agents import AgentHandlers
 from voicecore.api.vocaliq.auth import SURFACE, AuthHandlers
 from voicecore.api.vocaliq.calendar import CalendarHandlers
-from voicecore.api.vocaliq.calls import CallHandlers
+from voicecore.api.vocaliq.calls import CallHandlers, LiveCalls
 from voicecore.api.vocaliq.errors import ErrorResponse, render_error
 from voicecore.domain.accounts import Principal
 from voicecore.services.accounts import Accounts
@@ -31,6 +31,7 @@ def build(
     accounts: Accounts,
     agents: Agents,
     calls: Calls,
+    live: LiveCalls,
     appointments: Appointments,
     tokens: Tokens,
     recordings: Path,
@@ -40,7 +41,7 @@ def build(
     handlers = (
         AuthHandlers(accounts),
         AgentHandlers(agents),
-        CallHandlers(calls, accounts, tokens, recordings, public_url),
+        CallHandlers(calls, live, accounts, tokens, recordings, public_url),
         CalendarHandlers(appointments, calls),
     )
 

@@ -1,0 +1,166 @@
+"""Our own way of one frame, without a socket: dialect → timeline → conversation, layer by layer.
+
+A real `Conversation` runs with simulated engines that do not wait, and hears real speech; only outlet, journal
+and (except in the last row) tape do nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.capacity.speech import SILENCE, utterances
+from benchmarks.floor.measure import Step
+from config.schema import AgentSettings
+from pipelines.audio import TELEPHONE, AudioFormat
+from pipelines.brain.tools import Toolbox
+from pipelines.conversation import Conversation, Setup, Stages
+from pipelines.events import CallEvent, EndReason
+from pipelines.journal import Tape
+from pipelines.pacer import Pacer
+from pipelines.providers.simulated import (
+    SimulatedLlm,
+    SimulatedLlmEngine,
+    SimulatedStt,
+    SimulatedSttEngine,
+    SimulatedTts,
+    SimulatedTtsEngine,
+)
+from pipelines.providers.webrtc import WebrtcVadOptions, WebrtcVadStream
+from pipelines.stages import SttOptions, Voice
+from pipelines.timing import Turn
+from voicecore.recording import Recorder, RecordingThread
+from voicecore.transports.messages import Audio
+from voicecore.transports.timeline import Timeline
+from voicecore.transports.twilio import TwilioDialect
+
+SECOND = 50  # frames between two looks at the event loop
+
+
+class _Nothing:
+    """Outlet, journal, tape and every port of the toolbox that do nothing."""
+
+    audio_format: AudioFormat = TELEPHONE
+    has_marks = False
+
+    def send_audio(self, audio: bytes) -> None: ...
+    def send_mark(self, name: str) -> None: ...
+    def send_clear(self) -> None: ...
+    def send_transcript(self, role: str, text: str) -> None: ...
+    def hang_up(self) -> None: ...
+    def event(self, event: CallEvent) -> None: ...
+    def turn_finished(self, turn: Turn) -> None: ...
+    def ended(self, reason: EndReason, at_ms: float) -> None: ...
+    def caller(self, at_ms: float, pcm: bytes) -> None: ...
+    def agent(self, at_ms: float, pcm: bytes) -> None: ...
+    def erase_agent_after(self, at_ms: float) -> None: ...
+
+
+def messages(seconds: int) -> list[bytes]:
+    """Twilio's messages of a caller who says one thing after another with two seconds between."""
+    script = utterances()
+    payloads: list[bytes] = []
+    while len(payloads) < seconds * SECOND:
+        for utterance in script:
+            payloads += utterance.payloads
+            payloads += [SILENCE] * (2 * SECOND)
+    return [
+        b'{"event":"media","sequenceNumber":"%d","streamSid":"MZ%032x","media":{"track":"inbound","chunk":"%d",'
+        b'"timestamp":"%d","payload":"%b"}}' % (n + 1, 1, n, n * 20, payload)
+        for n, payload in enumerate(payloads[: seconds * SECOND], 1)
+    ]
+
+
+async def steps(seconds: int = 60) -> list[Step]:
+    wire = messages(seconds)
+    dialect = TwilioDialect()
+    decoded = [one for message in wire if isinstance(one := dialect.receive(message), Audio)]
+    found = [
+        await _timed("dialect.receive", wire, TwilioDialect().receive),
+        await _timed("timeline.place", decoded, _placer()),
+    ]
+    found.append(await _conversation("conversation.feed, null tape", wire, decoded, None, whole=False))
+    with tempfile.TemporaryDirectory() as folder:
+        thread = RecordingThread()
+        tape = Recorder(thread, Path(folder) / "tape.wav", 8000)
+        found.append(await _conversation("conversation.feed, recording (+ its thread)", wire, decoded, tape, whole=False))
+        done = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        tape.finish(lambda _: loop.call_soon_threadsafe(done.set))
+        await done.wait()
+        thread.close()
+    found.append(await _conversation("whole: receive → place → feed, null tape", wire, decoded, None, whole=True))
+    return found
+
+
+def _placer() -> Callable[[Audio], object]:
+    timeline = Timeline(TELEPHONE)
+
+    def place(audio: Audio) -> None:
+        for _ in timeline.place(audio.payload, audio.chunk):
+            pass
+
+    return place
+
+
+async def _conversation(name: str, wire: list[bytes], decoded: list[Audio], tape: Tape | None, *, whole: bool) -> Step:
+    nothing = _Nothing()
+    pacer = Pacer()
+    setup = Setup(
+        agent=AgentSettings(),
+        greeting="",
+        system_prompt="",
+        facts={},
+        now=datetime.now(UTC),
+        voice=Voice(),
+        toolbox=lambda _: Toolbox(  # the simulated model calls none of them
+            nothing, nothing, nothing, now=lambda: datetime.now(UTC), capabilities=AgentSettings().capabilities,
+            caller_phone="",
+        ),
+        inbound=TELEPHONE,
+    )  # fmt: skip
+    stages = Stages(
+        vad=WebrtcVadStream(WebrtcVadOptions(), 8000),
+        stt=await SimulatedSttEngine(SimulatedStt(finish_ms=0)).open(SttOptions(language="en", rate_hz=8000)),
+        llm=SimulatedLlmEngine(SimulatedLlm(first_token_ms=0, tokens_per_s=1e6)),
+        tts=SimulatedTtsEngine(SimulatedTts(first_audio_ms=0, realtime_factor=1e6)),
+    )
+    conversation = Conversation(setup, stages, nothing, nothing, tape or nothing, pacer)
+    running = asyncio.create_task(conversation.run())
+    await asyncio.sleep(0)
+    timeline, receive = Timeline(TELEPHONE), TwilioDialect().receive
+
+    def feed(audio: Audio) -> None:
+        for frame, start_ms in timeline.place(audio.payload, audio.chunk):
+            conversation.feed(frame, start_ms)
+
+    def take(message: bytes) -> None:
+        audio = receive(message)
+        if type(audio) is Audio:
+            feed(audio)
+
+    conversation.clock.begin(pacer.now_ms())
+    step = await (_timed(name, wire, take) if whole else _timed(name, decoded, feed))
+    conversation.end(EndReason.CALLER_HANGUP)
+    await running
+    pacer.close()
+    return step
+
+
+async def _timed(name: str, items: list[object], step: Callable[[object], object]) -> Step:
+    """Second by second of audio; between two, tasks that a boundary started have their turn, untimed."""
+    figures = []
+    for at in range(0, len(items), SECOND):
+        second = items[at : at + SECOND]
+        started = time.perf_counter()
+        for item in second:
+            step(item)
+        figures.append((time.perf_counter() - started) / len(second) * 1e6)
+        for _ in range(20):
+            await asyncio.sleep(0)
+    return Step("ours", name, round(min(figures), 3), round(statistics.median(figures), 3))

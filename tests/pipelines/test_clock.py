@@ -1,0 +1,61 @@
+"""Call time against a monotonic clock, with frames that come late, in bursts and from another crystal."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.clock import LATE_MS, WINDOW_MS, CallClock
+
+
+def test_there_is_no_call_time_before_the_call() -> None:
+    clock = CallClock()
+    assert not clock.started
+    assert clock.at(12_345.0) == 0.0
+
+
+def test_the_first_audio_says_when_call_time_began() -> None:
+    clock = CallClock()
+    clock.begin(1000.0)
+    assert clock.at(1100.0) == 100.0
+    clock.arrived(20.0, 1050.0)
+    assert clock.at(1050.0) == 20.0
+    clock.begin(5000.0)
+    assert clock.at(1050.0) == 20.0
+
+
+def test_late_frames_are_counted_and_move_nothing() -> None:
+    clock = CallClock()
+    clock.arrived(20.0, 1020.0)
+    assert clock.arrived(40.0, 1040.0 + LATE_MS) == LATE_MS
+    assert clock.late_frames == 0  # a frame's length is no lateness
+    assert clock.arrived(60.0, 1060.0 + 150.0) == 150.0
+    assert (clock.late_frames, clock.worst_late_ms) == (1, 150.0)
+    assert clock.at(1210.0) == 210.0
+
+
+def test_the_frame_with_the_least_delay_anchors() -> None:
+    clock = CallClock()
+    clock.arrived(20.0, 1080.0)  # 60 ms late, as it turns out
+    clock.arrived(40.0, 1040.0)
+    assert clock.at(1040.0) == 40.0
+
+
+@pytest.mark.parametrize("ppm", [-200, 200])
+def test_the_clock_follows_a_carrier_with_another_crystal(ppm: int) -> None:
+    clock = CallClock()
+    for index in range(1, 15_000):  # five minutes
+        end = index * 20.0
+        clock.arrived(end, end * (1 + ppm / 1e6))
+    drift_in_two_windows_ms = 2 * WINDOW_MS * 200 / 1e6
+    assert clock.at(end * (1 + ppm / 1e6)) == pytest.approx(end, abs=drift_in_two_windows_ms)
+    assert clock.late_frames == 0
+
+
+@given(st.lists(st.floats(0, 500), min_size=1, max_size=300))
+def test_jitter_never_makes_call_time_wrong_by_more_than_the_least_delay(delays: list[float]) -> None:
+    clock = CallClock()
+    for index, delay in enumerate(delays):
+        assert clock.arrived((index + 1) * 20.0, (index + 1) * 20.0 + delay) >= 0.0
+    assert clock.at(10_000.0) == pytest.approx(10_000.0 - min(delays))

@@ -1,0 +1,1 @@
+"""Several server processes behind one port: a parent that accepts, members that serve."""
