@@ -70,7 +70,7 @@ class MediaSocket(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
-        if self._closing or self._peer is None:
+        if self._closing or self._peer is None or self._refused_by_parser(transport):
             if kind is WSMsgType.CLOSE:
                 transport.disconnect()
             return
@@ -92,11 +92,11 @@ class MediaSocket(WSListener):
             if timer is not None:
                 timer.cancel()
         self._stuck_timer = self._close_timer = None
+        if not self._closing:
+            self._refused_by_parser(transport)
         peer, self._peer = self._peer, None
         self._transport = None
         if peer is not None:
-            if (error := self._refused_by_parser(transport)) is not None:
-                peer.broken(error)
             peer.gone()
 
     def pause_writing(self) -> None:
@@ -109,16 +109,18 @@ class MediaSocket(WSListener):
             self._stuck_timer.cancel()
             self._stuck_timer = None
 
-    def _refused_by_parser(self, transport: WSTransport) -> VoicecoreError | None:
-        """What picows itself closed the connection for: an oversized or malformed frame."""
+    def _refused_by_parser(self, transport: WSTransport) -> bool:
+        """Has picows itself begun to close, over an oversized or malformed frame? It reads on for a moment then."""
         handshake: WSCloseHandshake | None = transport.close_handshake
-        if self._closing or handshake is None or handshake.sent is None or handshake.recv is not None:
-            return None
-        reason = handshake.sent.reason
-        too_big = (
-            cast(int, handshake.sent.code) == WSCloseCode.MESSAGE_TOO_BIG.value
-        )  # a plain number, whatever the stubs say
-        return MessageTooLarge(reason) if too_big else ProtocolError(reason)
+        if handshake is None or handshake.sent is None or handshake.recv_then_sent:
+            return False
+        self._closing = True
+        reason = handshake.sent.reason or "a malformed frame"
+        # A plain number, whatever the stubs say.
+        too_big = cast(int, handshake.sent.code) == WSCloseCode.MESSAGE_TOO_BIG.value
+        if self._peer is not None:
+            self._peer.broken(MessageTooLarge(reason) if too_big else ProtocolError(reason))
+        return True
 
     # --- outward ------------------------------------------------------------------------------------
 
