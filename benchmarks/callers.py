@@ -1,14 +1,15 @@
 """Synthetic callers: the voices installed here, spoken text, and what a telephone leaves of it.
 
-flite is used where it is installed, espeak-ng always (from the package registry). Knows no recogniser.
+flite and festival are used where they are installed, espeak-ng always (from the package registry). No festival
+voice took part in adapting the recogniser: they are its unseen callers. Knows no recogniser.
 """
 
 from __future__ import annotations
 
 import ctypes
-import io
 import shutil
 import subprocess
+import tempfile
 import wave
 from functools import cache
 
@@ -21,6 +22,7 @@ from pipelines.audio import Codec, from_pcm16, to_pcm16
 
 FLITE = ("slt", "rms", "awb", "kal16")
 ESPEAK = ("en-us", "en", "en-us+f3", "en-us+m3")
+FESTIVAL = ("kal_diphone", "ked_diphone", "cmu_us_slt_arctic_hts")  # Debian: festvox-{kallpc16k,kdlpc16k,us-slt-hts}
 TELEPHONE_HZ = 8000
 SPEECH_RMS = 2500.0  # about -22 dB of full scale, as telephone networks aim for
 _BEFORE_S, _AFTER_S = 0.2, 0.4  # silence around an utterance
@@ -33,20 +35,33 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 def voices() -> list[str]:
     """Names as "flite/slt"; those of flite only where it is installed."""
     flite = [f"flite/{name}" for name in FLITE] if shutil.which("flite") else []
-    return flite + [f"espeak/{name}" for name in ESPEAK]
+    festival = [f"festival/{name}" for name in FESTIVAL] if shutil.which("text2wave") else []
+    return flite + festival + [f"espeak/{name}" for name in ESPEAK]
 
 
 def say(text: str, voice: str) -> tuple[Signal, int]:
     """(samples, rate) of a clean recording."""
     engine, _, name = voice.partition("/")
-    return _flite(text, name) if engine == "flite" else _espeak(text, name)
+    if engine == "espeak":
+        return _espeak(text, name)
+    return _flite(text, name) if engine == "flite" else _festival(text, name)
 
 
 def _flite(text: str, voice: str) -> tuple[Signal, int]:
-    command = ["flite", "-voice", voice, "-t", text, "-o", "/dev/stdout"]
-    sound = subprocess.run(command, check=True, capture_output=True).stdout
-    with wave.open(io.BytesIO(sound)) as file:
-        return np.frombuffer(file.readframes(file.getnframes()), np.int16).astype(np.float64), file.getframerate()
+    return _written_by(["flite", "-voice", voice, "-t", text, "-o"])
+
+
+def _festival(text: str, voice: str) -> tuple[Signal, int]:
+    return _written_by(["text2wave", "-eval", f"(voice_{voice})", "-", "-o"], text)
+
+
+def _written_by(command: list[str], text: str = "") -> tuple[Signal, int]:
+    """The WAV file that a program makes of a text; the file's name is its last argument."""
+    with tempfile.NamedTemporaryFile(suffix=".wav") as sound:
+        subprocess.run([*command, sound.name], check=True, capture_output=True, input=text.encode())
+        with wave.open(sound.name) as file:
+            samples = np.frombuffer(file.readframes(file.getnframes()), np.int16)
+            return samples.astype(np.float64), file.getframerate()
 
 
 @cache

@@ -28,17 +28,18 @@ import numpy as np
 
 from benchmarks.callers import voices
 from benchmarks.embedded_calls import Job, Outcome, hold, judge_deeds
-from benchmarks.people import BOOKINGS, Task, Wish, open_on, wordings
+from benchmarks.people import BOOKINGS, Task, Wish, Wordings, open_on, wordings
 from config.agents import shipped_agents
 from config.schema import ServerSettings
 from pipelines.brain.dates import say_date
+from pipelines.errors import ProtocolError
 from voicecore.domain import instants
 from voicecore.domain.accounts import Business
 from voicecore.domain.calendar import Appointment, AppointmentFilter
 from voicecore.domain.paging import Page
 from voicecore.services.agents import Agents
 from voicecore.services.appointments import Appointments, Booking
-from voicecore.services.operator import database_url, opened
+from voicecore.services.operator import Operator, database_url, opened
 from voicecore.storage.database import Database
 
 AGENT = "receptionist"
@@ -46,22 +47,23 @@ SERVICES = {"check up": 30, "cleaning": 60, "filling": 60, "whitening": 90}
 TIMES = (time(9), time(10, 30), time(12), time(13, 30), time(15), time(16, 30))  # no two overlap, whatever is done
 OTHER_TASKS = (Task.HOURS, Task.MOVE, Task.CANCEL, Task.HUMAN, Task.GOODBYE)
 START_TIMEOUT_S = 60
+REDIALS, REDIAL_S = 30, 3.0
 
 
 # --- who calls --------------------------------------------------------------------------------------
 
 
-def plan(count: int, half: str, now: datetime, only: str) -> list[Job]:
+def plan(count: int, first: int, half: str, now: datetime, only: str) -> list[Job]:
     """`count` callers: as many bookings, questions and other wishes; voices and noise in turn."""
     texts, slots = wordings(), _slots(now.date())
-    tasks = _tasks(count, texts)
+    tasks = _tasks(first + count, texts)
     speakers = cycle(product((None, 20.0), voices()))
     jobs = []
     for number, (task, article) in enumerate(tasks):
         snr_db, voice = next(speakers)
         wish = _wish(task, article, number, texts["names"][half], slots, now)
         jobs.append(Job(number=number, wish=wish, voice=voice, snr_db=snr_db, half=half))
-    return [job for job in jobs if only in f"{job.wish.task} {job.wish.article} {job.voice}"]
+    return [job for job in jobs[first:] if only in f"{job.wish.task} {job.wish.article} {job.voice}"]
 
 
 def _tasks(count: int, texts: dict[str, Any]) -> list[tuple[Task, str]]:
@@ -185,13 +187,13 @@ async def run(args: argparse.Namespace) -> list[Outcome]:
             database = await Database.open(database_url(settings))
             try:
                 calendar = await Calendar.of_agent(database)
-                jobs = plan(args.calls, args.half, calendar.now, args.only)
+                jobs = plan(args.calls, args.first, args.half, calendar.now, args.only)
                 at_once = asyncio.Semaphore(args.at_once)
 
                 async def one(job: Job) -> Outcome:
                     async with at_once:
                         await calendar.prepare(job)
-                        outcome = await hold(job, url, office, texts, calendar.now)
+                        outcome = await _held(job, url, office, texts, calendar.now)
                         await calendar.check(outcome)
                         _progress(outcome)
                         return outcome
@@ -199,6 +201,19 @@ async def run(args: argparse.Namespace) -> list[Outcome]:
                 return list(await asyncio.gather(*map(one, jobs)))
             finally:
                 await database.close()
+
+
+async def _held(job: Job, url: str, office: Operator, texts: Wordings, now: datetime) -> Outcome:
+    """Rings again where the server is too busy to take the call. Raises ProtocolError when it stays so."""
+    for refused in range(REDIALS):
+        try:
+            outcome = await hold(job, url, office, texts, now)
+        except ProtocolError:
+            await asyncio.sleep(REDIAL_S)
+        else:
+            outcome.refused = refused
+            return outcome
+    raise ProtocolError(f"the server took no call within {REDIALS * REDIAL_S:g} s")
 
 
 def _progress(outcome: Outcome) -> None:
@@ -232,6 +247,7 @@ def summary(outcomes: Sequence[Outcome], wall_s: float) -> dict[str, Any]:
     return {
         **tables,
         "latency_ms": {stage: _percentiles(waits) for stage, waits in stages.items() if waits},
+        "refused": sum(o.refused for o in outcomes),
         "wrong": [f"{o.job.number}: {o.wrong}" for o in outcomes if o.wrong],
         "late_caller_frames": sum(o.late_frames for o in outcomes),
         "load_average": os.getloadavg()[0],
@@ -270,13 +286,14 @@ def show(report: dict[str, Any]) -> None:
     print()
     for stage, row in report["latency_ms"].items():
         print(f"{stage:18} p50 {row['p50']:7.1f} ms   p95 {row['p95']:7.1f} ms   max {row['max']:7.1f} ms")
-    for key in ("wrong", "late_caller_frames", "load_average", "wall_s"):
+    for key in ("wrong", "refused", "late_caller_frames", "load_average", "wall_s"):
         print(f"{key}: {report[key]}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=36)
+    parser.add_argument("--first", type=int, default=0, metavar="N", help="leave out the first N callers of the plan")
     parser.add_argument("--at-once", type=int, default=4, help="calls that run together (default: %(default)s)")
     parser.add_argument("--half", choices=("dev", "held_out"), default="held_out", help="which wordings are spoken")
     parser.add_argument("--only", default="", metavar="TEXT", help="callers whose task, article or voice contains this")

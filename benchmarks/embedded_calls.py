@@ -14,7 +14,7 @@ import aiohttp
 import msgspec
 
 from benchmarks.callers import SPEECH_RMS, say, telephone
-from benchmarks.people import Person, Task, Wish
+from benchmarks.people import Person, Task, Wish, Wordings
 from benchmarks.stt import distance, normal
 from pipelines.errors import NotFound
 from pipelines.timing import Mark, waterfall
@@ -90,12 +90,13 @@ class Outcome(msgspec.Struct, kw_only=True):
     latencies_ms: list[float] = []
     stages_ms: dict[str, list[float]] = {}
     late_frames: int = 0
+    refused: int = 0  # how often the server was too busy
     duration_s: float = 0.0
     ended: str = ""
     transcript: list[str] = []
 
 
-async def hold(job: Job, url: str, office: Operator, texts: dict[str, object], now: datetime) -> Outcome:
+async def hold(job: Job, url: str, office: Operator, texts: Wordings, now: datetime) -> Outcome:
     """Place the call and judge it."""
     person = Person(job.wish, texts, job.half, now, seed=job.number)
     noise = Noise(SPEECH_RMS, job.snr_db, seed=job.number) if job.snr_db is not None else None

@@ -111,6 +111,7 @@ class Person:
         self._used: dict[str, int] = {}
         self._want = wish.first_start or wish.start
         self._name_corrections = 0
+        self._wrong = "answer_day_time"  # how to put right what was wrong with the last read-back
         self._said: list[str] = []
         self.done = False  # the agent said that the wish is fulfilled
         self.yes_to_wrong = 0
@@ -181,8 +182,10 @@ class Person:
             return "five five five zero one two three"
         if asked == "answer_name" and self._wish.name:
             return self._pick("answer_name")
-        if asked in ("answer_offer", "answer_field") and wants_slots:
+        if asked == "answer_offer" and wants_slots:
             return self._pick("answer_day_time")
+        if asked == "answer_field" and wants_slots:
+            return self._pick(self._wrong or "answer_day_time")
         if asked == "confirm":
             return self._pick("answer_no")
         if asked and wants_slots and asked in self._texts:
@@ -195,21 +198,26 @@ class Person:
         told = read_back(heard, self._now)
         if wish.task is Task.BOOKING_CORRECTED and want == wish.first_start and told[1] == want:
             self._want = wish.start
+            self._wrong = "correct_time"
             return self._pick("change_mind")
         if wish.start is None or wish.task is Task.CANCEL:
             return self._pick("answer_no")
         assert want is not None
-        service, start, name = told
-        if wish.task in BOOKINGS and plain(service) != plain(wish.service):
-            return self._pick("correct_service")
+        self._wrong = self._mistake(*told, want)
+        self._name_corrections += self._wrong == "correct_name"
+        return self._pick(self._wrong or "answer_yes")
+
+    def _mistake(self, service: str, start: datetime | None, name: str, want: datetime) -> str:
+        """The kind of correction that a read-back needs; "" for none."""
+        booking = self._wish.task in BOOKINGS
+        if booking and plain(service) != plain(self._wish.service):
+            return "correct_service"
         if start is None or start.date() != want.date():
-            return self._pick("correct_day")
+            return "correct_day"
         if start.time() != want.time():
-            return self._pick("correct_time")
-        if wish.task in BOOKINGS and plain(name) != plain(wish.name) and self._name_corrections < NAME_CORRECTIONS:
-            self._name_corrections += 1
-            return self._pick("correct_name")
-        return self._pick("answer_yes")
+            return "correct_time"
+        misspelled = booking and bool(name) and plain(name) != plain(self._wish.name)
+        return "correct_name" if misspelled and self._name_corrections < NAME_CORRECTIONS else ""
 
 
 # Most particular first: what the agent's words ask for.
@@ -225,7 +233,9 @@ _QUESTIONS = (
     (r"to change", "answer_field"),
     (r"Shall I (book|move|cancel)|Is that right", "confirm"),
 )
-_READ_BACK = re.compile(r"Let me repeat: (?P<service>.+?), on (?P<when>.+?), for (?P<name>.+?)(?:, telephone|\. Shall|\.$)")
+_READ_BACK = re.compile(
+    r"Let me repeat: (?P<service>.+?), on (?P<when>.+?), (?:under your telephone number|for (?P<name>.+?))(?:, telephone|\. Shall|\.$)"
+)
 _MOVED = re.compile(r"I will move your (?P<service>.+?) from .+? to (?P<when>.+?)\. Is that")
 
 

@@ -12,6 +12,7 @@ from typing import Any, cast
 import msgspec
 
 from config.schema import AgentSettings, PipelineSettings, StageSettings
+from pipelines.errors import ConfigError
 from pipelines.failover import Named
 from pipelines.registry import make
 from pipelines.stages import HasBacklog, Llm, Stt, Tts, Vad
@@ -49,8 +50,12 @@ class EngineRoom:
         )
 
     def stage_settings(self, agent: AgentSettings) -> dict[str, StageSettings]:
-        """Which engine serves which stage: the agent's own choice before its pipeline's."""
-        pipeline = self._pipelines[agent.pipeline or self._default]
+        """Which engine serves which stage: the agent's own choice before its pipeline's. Raises ConfigError."""
+        name = agent.pipeline or self._default
+        if name not in self._pipelines:
+            known = ", ".join(sorted(self._pipelines))
+            raise ConfigError(f'no pipeline "{name}"; there are: {known}', source="agent", key="pipeline")
+        pipeline = self._pipelines[name]
         stages = {name: getattr(pipeline, name) for name in ("vad", "stt", "llm", "tts")}
         return stages | dict(agent.stages)
 

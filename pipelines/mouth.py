@@ -7,6 +7,7 @@ marks where the carrier has them, and can always say what the caller has heard.
 from __future__ import annotations
 
 import asyncio
+import re
 
 from pipelines.audio import Codec, rms, silence, to_pcm16
 from pipelines.clock import CallClock
@@ -16,6 +17,7 @@ from pipelines.outlet import Outlet
 from pipelines.pacer import Pacer
 from pipelines.stages import Word
 
+OUR_MARK = re.compile(r"g([0-9]{1,9}):([0-9]{1,9})")  # generation, milliseconds of the reply
 AUDIBLE_RMS = 60  # about -55 dBFS in 5 ms: softer is the voice's leading silence
 TRIM_STEP_MS = 5
 SENTENCE_GAP_MS = 180  # voices end their chunks without one
@@ -98,9 +100,8 @@ class Mouth:
         return heard, now
 
     def mark_returned(self, name: str) -> None:
-        generation, _, position = name.partition(":")
-        if generation[:1] == "g" and generation[1:].isdigit() and position.isdigit():
-            self.playout.confirm(int(generation[1:]), float(position))
+        if match := OUR_MARK.fullmatch(name):
+            self.playout.confirm(int(match[1]), float(match[2]))
 
     def finished(self, now_ms: float) -> bool:
         return self.playout.finished(self._clock.at(now_ms))

@@ -87,10 +87,14 @@ class Pacer:
 
     @property
     def lag_ms(self) -> float:
-        """How late the loop was at its worst in the last one to two seconds; 0 while nothing runs."""
-        if self._timer is None or self._loop.time() - self._lag_window > 2 * LAG_WINDOW_S:
+        """How late the loop was at its worst in the last one to two seconds, or is now; 0 while nothing runs."""
+        if self._timer is None:
             return 0.0
-        return max(self._lag_ms, self._last_lag_ms)
+        now = self._loop.time()
+        overdue_ms = max(0.0, (now - self._due) * 1000.0)  # after a stall, others may run before the tick does
+        if now - self._lag_window > 2 * LAG_WINDOW_S:
+            return overdue_ms
+        return max(self._lag_ms, self._last_lag_ms, overdue_ms)
 
     def _note_lag(self, now: float) -> None:
         lag_ms = (now - self._due) * 1000.0

@@ -15,10 +15,13 @@ from typing import Any
 import msgspec
 
 import pipelines.providers
+from config.schema import StageSettings
 from pipelines.errors import ConfigError, EngineMissing
 from pipelines.stages import Llm, Stt, Tts, Vad
 
 ENTRY_POINT_GROUP = "voicecore.providers"
+
+STAGES = ("vad", "stt", "llm", "tts")
 
 Factory = Callable[[Any], Awaitable[Any]]
 
@@ -34,7 +37,7 @@ class ProviderSpec(msgspec.Struct, frozen=True):
     tts: Factory | None = None
 
     def stages(self) -> tuple[str, ...]:
-        return tuple(stage for stage in ("vad", "stt", "llm", "tts") if getattr(self, stage) is not None)
+        return tuple(stage for stage in STAGES if getattr(self, stage) is not None)
 
 
 def provider_names() -> list[str]:
@@ -44,10 +47,10 @@ def provider_names() -> list[str]:
     return sorted({name for name in ours + theirs if not name.startswith("-")})
 
 
-def load(name: str, *, source: str) -> ProviderSpec:
+def load(name: str, *, source: str, key: str = "provider") -> ProviderSpec:
     """The provider called `name`. `source` says where the name was written, for the error."""
     module = f"pipelines.providers.{name.replace('-', '_')}"
-    ours = {m.name for m in pkgutil.iter_modules(pipelines.providers.__path__)}
+    ours = {m.name for m in pkgutil.iter_modules(pipelines.providers.__path__) if not m.name.startswith("_")}
     if name.replace("-", "_") in ours:
         spec = importlib.import_module(module).PROVIDER
     else:
@@ -56,24 +59,38 @@ def load(name: str, *, source: str) -> ProviderSpec:
             raise ConfigError(
                 f'no provider "{name}"; there are: {", ".join(provider_names())}',
                 source=source,
-                key="provider",
+                key=key,
             )
         spec = points[0].load()
     if not isinstance(spec, ProviderSpec):
-        raise ConfigError(f'provider "{name}" does not announce a ProviderSpec', source=source, key="provider")
+        raise ConfigError(f'provider "{name}" does not announce a ProviderSpec', source=source, key=key)
     return spec
 
 
-async def make(stage: str, name: str, options: dict[str, Any], *, source: str) -> Vad | Stt | Llm | Tts:
-    """Build the engine for a stage. Raises ConfigError for bad names or options, EngineMissing when it cannot run."""
-    spec = load(name, source=source)
+def check(stage: str, settings: StageSettings, *, source: str, key: str) -> None:
+    """Could these settings be built? Imports the provider, makes nothing. Raises ConfigError."""
+    if stage not in STAGES:
+        raise ConfigError(f"no such stage; there are: {', '.join(STAGES)}", source=source, key=key)
+    for place, one in ((key, settings), *((f"{key}.fallback", f) for f in settings.fallback)):
+        _resolve(stage, one.provider, one.options, source=source, key=place)
+
+
+def _resolve(
+    stage: str, name: str, options: dict[str, Any], *, source: str, key: str
+) -> tuple[Factory, msgspec.Struct]:
+    spec = load(name, source=source, key=f"{key}.provider")
     factory: Factory | None = getattr(spec, stage)
     if factory is None:
-        raise ConfigError(f'provider "{name}" has no {stage} stage', source=source, key=f"{stage}.provider")
+        raise ConfigError(f'provider "{name}" has no {stage} stage', source=source, key=f"{key}.provider")
     try:
-        parsed = msgspec.convert(options, spec.options, strict=False)
+        return factory, msgspec.convert(options, spec.options, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigError(str(error), source=source, key=f"{stage}.options") from error
+        raise ConfigError(str(error), source=source, key=f"{key}.options") from error
+
+
+async def make(stage: str, name: str, options: dict[str, Any], *, source: str) -> Vad | Stt | Llm | Tts:
+    """Build a stage's engine. Raises ConfigError for bad names or options, EngineMissing when it cannot run."""
+    factory, parsed = _resolve(stage, name, options, source=source, key=stage)
     try:
         engine: Vad | Stt | Llm | Tts = await factory(parsed)
     except ImportError as error:

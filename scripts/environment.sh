@@ -52,8 +52,8 @@ ensure_environment() {
     echo "Installing what requirements.lock pins …" >&2
     rm -f -- "$stamp"
     : >"$unfinished"
-    "$python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$root/requirements.lock" >&2
-    "$python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e "$root" >&2
+    "$python" -m pip install -qq --disable-pip-version-check --require-hashes -r "$root/requirements.lock" >&2
+    "$python" -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e "$root" >&2
     rm -f -- "$unfinished"
     printf '%s\n' "$wanted" >"$stamp"
   fi

@@ -60,16 +60,20 @@ async def pass_ms(ms: float) -> None:
 
 
 def in_virtual_time(test: Callable[P, Awaitable[None]]) -> Callable[P, None]:
-    """Run an async test on a virtual loop. A task that it leaves behind is an error."""
+    """Run an async test on a virtual loop. A task that it leaves behind, or an error that nobody saw, fails it."""
 
     @functools.wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        unseen: list[dict[str, Any]] = []
+
         async def main() -> None:
+            virtual_loop().set_exception_handler(lambda _, context: unseen.append(context))
             await test(*args, **kwargs)
             left = asyncio.all_tasks() - {asyncio.current_task()}
             assert not left, f"tasks left behind: {left}"
 
         with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
             runner.run(main())
+        assert not unseen
 
     return run

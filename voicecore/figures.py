@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import structlog
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from voicecore.fellows import Fellows
+
+log = structlog.get_logger(__name__)
 
 QUESTION = "figures"
 # A sum says nothing of these: the worst process counts.
@@ -36,7 +39,7 @@ def merged(texts: Iterable[str]) -> str:
     families: dict[str, Metric] = {}
     values: dict[tuple[str, frozenset[tuple[str, str]]], float] = {}
     for text in texts:
-        for family in text_string_to_metric_families(text):
+        for family in _families(text):
             known = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
             for sample in family.samples:
                 if sample.name.endswith("_created"):
@@ -52,6 +55,15 @@ def merged(texts: Iterable[str]) -> str:
     for family in families.values():
         family.samples = [s._replace(value=values[s.name, frozenset(s.labels.items())]) for s in family.samples]
     return generate_latest(_Fixed(families.values())).decode()
+
+
+def _families(text: str) -> list[Metric]:
+    """None when it is no exposition: the others' figures are still worth having."""
+    try:
+        return list(text_string_to_metric_families(text))
+    except ValueError as error:
+        log.error("figures_unreadable", reason=str(error))
+        return []
 
 
 class _Fixed(CollectorRegistry):

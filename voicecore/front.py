@@ -104,11 +104,12 @@ class Front(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         # The whole head, also for HTTP: neither side has a deadline of its own for one that trickles in.
         self._head += data
-        if b"\r\n\r\n" not in self._head and len(self._head) <= HEAD_LIMIT:
+        size = self._head.find(b"\r\n\r\n")
+        if size < 0 and len(self._head) <= HEAD_LIMIT:
             return
         parts = self._head.partition(b"\r\n")[0].split(b" ")
         path = parts[1].partition(b"?")[0] if len(parts) == 3 else b""
-        if parts[0] == b"GET" and self._door.claim(path):
+        if 0 <= size < HEAD_LIMIT and parts[0] == b"GET" and self._door.claim(path):
             self._door.open(*self._leave())
             return
         transport, head = self._leave()

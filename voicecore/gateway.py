@@ -90,10 +90,10 @@ class Gateway:
     def _accept(self, request: WSUpgradeRequest, peer_host: str) -> WSListener:
         path: bytes = request.path.partition(b"?")[0]
         if path.startswith(PLAIN_PATH):
-            self.admission.admit()
             sid = path.removeprefix(PLAIN_PATH).decode("ascii", "replace")
             if not 0 < len(sid) <= LONGEST_SID or "/" in sid or not sid.isprintable():
                 raise NotFound("the path is /ws/media/{call_sid}")
+            self.admission.admit()
             return self._socket("plain", Ticket(call_sid=sid))
         token = path.removeprefix(TWILIO_PATH).strip(b"/").decode("ascii", "replace")
         self._signature.check_upgrade(path.decode("ascii", "replace"), request.headers)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import logging
 import os
-import queue
 import struct
 import threading
+from collections import deque
 from collections.abc import Callable
 from io import FileIO
 from pathlib import Path
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 HELD_BACK_MS = 2000.0  # may still be erased: more than the playout ever runs ahead
 HAND_OVER_MS = 1000.0
+LOOK_EVERY_S = 0.2
 PEAKS_PER_SECOND = 10
 QUEUE_LIMIT = 20_000  # hand-overs waiting for the disk; then audio is lost, and that is counted
 LONGEST_JUMP_MS = 60_000.0  # a write further ahead than this is a broken clock, not silence
@@ -45,32 +46,46 @@ class Finished(msgspec.Struct, frozen=True):
 
 
 class RecordingThread:
-    """The one thread that writes all recordings of a process."""
+    """The one thread that writes all recordings of a process.
+
+    It looks for work a few times a second: waking a thread costs the event loop more than all else it does for
+    a recording. The end of a call wakes it.
+    """
 
     def __init__(self) -> None:
-        # The one whose `put` takes no lock of Python's own: every call puts something in every second.
-        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._work: deque[Callable[[], None]] = deque()
+        self._wake = threading.Event()
+        self._closing = False
         self._thread = threading.Thread(target=self._run, name="recordings", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Callable[[], None]) -> bool:
+    def submit(self, work: Callable[[], None], *, soon: bool = False) -> bool:
         """False: the disk is so far behind that this was not taken."""
-        if self._work.qsize() >= QUEUE_LIMIT:
+        if len(self._work) >= QUEUE_LIMIT:
             return False
-        self._work.put(work)
+        self._work.append(work)
+        if soon:
+            self._wake.set()
         return True
 
     def close(self) -> None:
         """Write what is left. Blocks."""
-        self._work.put(None)
+        self._closing = True
+        self._wake.set()
         self._thread.join()
 
     def _run(self) -> None:
-        while (work := self._work.get()) is not None:
-            try:
-                work()
-            except OSError:
-                log.exception("a recording could not be written")
+        while not self._closing:
+            self._wake.wait(LOOK_EVERY_S)
+            self._wake.clear()
+            while self._work:
+                self._do(self._work.popleft())
+
+    def _do(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except OSError:
+            log.exception("a recording could not be written")
 
 
 class Recorder:
@@ -113,7 +128,7 @@ class Recorder:
                 log.exception("a recording could not be finished")
                 done(None)
 
-        if not self._thread.submit(work):
+        if not self._thread.submit(work, soon=True):
             done(None)
 
     def _hand_over(self, now_ms: float) -> None:
@@ -202,7 +217,7 @@ class StereoFile:
             # Read as unsigned, the one value whose negative does not fit is right too.
             levels = np.abs(block[: whole * size]).view(np.uint16)
             loudest = np.maximum.reduceat(levels, np.arange(0, whole * size, size), axis=0)
-            self._peaks.append(loudest / np.float32(32768.0))
+            self._peaks.append((loudest / 32768.0).astype(np.float32))
         self._bucket = block[whole * size :]
 
     def close(self, lost: int) -> Finished | None:

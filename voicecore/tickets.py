@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import secrets
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from voicecore.session import Ticket
 
 LIFETIME_S = 120  # from the webhook's answer to the carrier's connection: seconds at most
 USED = "ticket_used"
+NONCE_BYTES = 6
 SIGNATURE_BYTES = 16  # of HMAC-SHA256: as strong as a 128-bit random token
 
 
@@ -29,6 +31,7 @@ class _Claims(msgspec.Struct, array_like=True, frozen=True):
     agent_id: str
     from_number: str
     to_number: str
+    nonce: str  # two tickets of one call in one second: each is good once
 
 
 class Tickets:
@@ -43,7 +46,8 @@ class Tickets:
 
     def issue(self, ticket: Ticket) -> str:
         expires = int(self._now_s()) + LIFETIME_S
-        claims = _Claims(expires, ticket.call_sid, ticket.agent_id, ticket.from_number, ticket.to_number)
+        numbers = ticket.from_number, ticket.to_number
+        claims = _Claims(expires, ticket.call_sid, ticket.agent_id, *numbers, secrets.token_urlsafe(NONCE_BYTES))
         body = msgspec.json.encode(claims)
         return urlsafe_b64encode(self._sign(body) + body).rstrip(b"=").decode()
 

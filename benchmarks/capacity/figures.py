@@ -68,4 +68,5 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
+    """Percentiles by name; NaN for none."""
     return {name: round(percentile(values, p), 1) for name, p in (("p50", 50), ("p95", 95), ("p99", 99), ("max", 100))}

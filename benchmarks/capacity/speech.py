@@ -6,6 +6,7 @@ of the turn, an interruption), found by replaying it through our own detector of
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -15,13 +16,14 @@ from pipelines.audio import FRAME_MS, Codec, to_pcm16
 from pipelines.machines.endpointing import Endpointer, SpeechStarted, TurnEnded
 from pipelines.providers.webrtc import WebrtcVadOptions, WebrtcVadStream
 from voicecore.phone import clips
+from voicecore.phone.dialect import encode_payload
 from voicecore.phone.playback import SILENT_FRAME
 
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST_PAUSE_MS = 260  # a clip with a longer pause inside might be two turns for an impatient server
 LEAD_FRAMES = 50
 TRAIL_FRAMES = 120
-SILENCE = clips.encode_payload(SILENT_FRAME).encode()
+SILENCE = encode_payload(SILENT_FRAME).encode()
 
 
 class Utterance(msgspec.Struct, frozen=True):
@@ -44,7 +46,8 @@ def utterances(policy: TurnPolicy | None = None) -> list[Utterance]:
     found = [(clip.text[:24], clip) for clip in clips.shipped()]
     for path in sorted((ROOT / "tests" / "audio").glob("*.ulaw")):
         if path.stem not in ("noisy", "phone"):  # noise without an end, and digits said one by one
-            found.append((path.stem, clips.make_clip(path.read_bytes(), path.stem)))
+            clip = clips.make_clip(path.read_bytes(), path.stem)
+            found.append((path.stem, clip))
     kept = [one for name, clip in found if (one := _analyse(name, clip, wanted)) is not None]
     if len(kept) < 4:
         raise RuntimeError(f"only {len(kept)} of {len(found)} clips are usable: is this a whole checkout?")
@@ -69,7 +72,7 @@ def _analyse(name: str, clip: clips.Clip, policy: TurnPolicy) -> Utterance | Non
             voiced.append(at_ms)
         if not barge_in_ms and endpointer.speech_ms >= policy.barge_in_ms:
             barge_in_ms = at_ms + FRAME_MS - origin_ms
-    pauses = [after - before - FRAME_MS for before, after in zip(voiced, voiced[1:], strict=False)]
+    pauses = [after - before - FRAME_MS for before, after in pairwise(voiced)]
     if starts != 1 or ends != 1 or max(pauses, default=0.0) > LONGEST_PAUSE_MS or not barge_in_ms:
         return None
     return Utterance(

@@ -22,7 +22,9 @@ class Step(msgspec.Struct, frozen=True):
     note: str = ""
 
 
-def timed(group: str, name: str, step: Callable[[], object], *, batches: int = 40, per: int = 1, note: str = "") -> Step:
+def timed(
+    group: str, name: str, step: Callable[[], object], *, batches: int = 40, per: int = 1, note: str = ""
+) -> Step:
     """`per`: how many frames one call of `step` stands for."""
     rounds = 1
     while True:

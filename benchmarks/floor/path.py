@@ -88,7 +88,9 @@ async def steps(seconds: int = 60) -> list[Step]:
     with tempfile.TemporaryDirectory() as folder:
         thread = RecordingThread()
         tape = Recorder(thread, Path(folder) / "tape.wav", 8000)
-        found.append(await _conversation("conversation.feed, recording (+ its thread)", wire, decoded, tape, whole=False))
+        found.append(
+            await _conversation("conversation.feed, recording (+ its thread)", wire, decoded, tape, whole=False)
+        )
         done = asyncio.Event()
         loop = asyncio.get_running_loop()
         tape.finish(lambda _: loop.call_soon_threadsafe(done.set))

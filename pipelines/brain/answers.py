@@ -16,6 +16,7 @@ from pipelines.brain.state import Ask, Desk, Flow
 from pipelines.brain.understanding import Answer, Heard
 
 _TASKS = (Intent.MOVE, Intent.CANCEL, Intent.LOOKUP, Intent.HOURS, Intent.ORDER, Intent.SERVICES, Intent.BOOK)
+_LONGEST_WAIT = 6  # words of "hang on a moment please"; in a longer utterance "moment" was something else
 _SOUNDS_LIKE_BYE = (("by",), ("buy",), ("bye",), ("by", "now"))
 
 
@@ -30,7 +31,7 @@ def respond(desk: Desk, heard: Heard) -> None:
 def _anytime(desk: Desk, heard: Heard) -> bool:
     """Wishes that count whatever was asked: repeat, wait, a human being, goodbye."""
     state = desk.state
-    waits = heard.means(Intent.WAIT) and heard.when.empty
+    waits = heard.means(Intent.WAIT) and heard.when.empty and len(heard.words) <= _LONGEST_WAIT
     if heard.fills_slots and not waits and state.ask is not Ask.MORE and not heard.means(Intent.HUMAN):
         return False
     again = heard.means(Intent.REPEAT) and heard.answer is Answer.UNCLEAR
@@ -71,10 +72,11 @@ def open_turn(desk: Desk, heard: Heard) -> None:
     """Nothing particular was asked: a task, a question, or small talk."""
     state = desk.state
     task = _task(desk, heard)
-    if task is None and (heard.when.soonest or (heard.service and not heard.question)):
+    if task is None and (heard.when.soonest or _names_a_slot(heard)):
         task = Intent.BOOK
     searchable = "search_knowledge" in desk.tools
-    if task is not None and (task is Intent.HOURS or heard.request or not heard.question or not searchable):
+    own = task in (Intent.HOURS, Intent.LOOKUP)  # no article knows these better
+    if task is not None and (own or heard.request or not heard.question or not searchable):
         begin(desk, task, heard)
     elif heard.question and searchable:
         look_up(desk, heard.text, task.value if task else "")
@@ -90,6 +92,12 @@ def open_turn(desk: Desk, heard: Heard) -> None:
         look_up(desk, heard.text)
     else:
         missed(desk)
+
+
+def _names_a_slot(heard: Heard) -> bool:
+    """A service, or a day and a time, told to a receptionist is a wish to come."""
+    exact = heard.when.day is not None and heard.when.clock is not None
+    return (bool(heard.service) or exact) and (not heard.question or heard.request)
 
 
 def _thanked(desk: Desk) -> None:
@@ -130,6 +138,7 @@ def _asks_what_is_free(desk: Desk, heard: Heard) -> bool:
 
 
 def _slot(desk: Desk, heard: Heard) -> None:
+    state = desk.state
     if heard.means(Intent.HOURS) and heard.question:
         begin(desk, Intent.HOURS, heard)
     elif _asks_what_is_free(desk, heard):
@@ -139,6 +148,9 @@ def _slot(desk: Desk, heard: Heard) -> None:
         advance(desk)
     elif _aborts(heard):
         _drop(desk)
+    elif state.ask is Ask.NAME and state.flow is Flow.BOOK and state.misses and desk.caller_phone:
+        state.nameless, state.misses = True, 0  # asked twice: the number says who it is, too
+        advance(desk)
     else:
         _otherwise(desk, heard)
 

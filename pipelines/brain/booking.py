@@ -28,7 +28,8 @@ def apply_slots(desk: Desk, heard: Heard) -> bool:
     complaint = _apply_when(desk, heard)
     changed = _slots(state) != before
     if changed:
-        state.offers = ()
+        if not heard.when.empty or heard.service:
+            state.offers = ()  # a name alone answers no offer: they are repeated
         if state.flow not in (Flow.CALLBACK, Flow.ORDER):  # there, only the number was missing
             state.confirmed = state.told = False
     return changed or complaint
@@ -100,7 +101,7 @@ def clear_field(state: State, field: str) -> None:
     elif field == "clock":
         state.clock = None
     elif field == "name":
-        state.name = ""
+        state.name, state.nameless = "", False
     elif field == "service":
         state.service = ""
     elif field == "phone":
@@ -122,7 +123,7 @@ def advance_booking(desk: Desk, variant: int = 0) -> None:
         return
     if not settle(desk, state.service, variant):
         return
-    if not state.name:
+    if not state.name and not state.nameless:
         desk.ask(Ask.NAME, "ask_name", variant)
     elif not desk.caller_phone:
         desk.ask(Ask.PHONE, "ask_phone", variant)
@@ -148,7 +149,8 @@ def _read_back(desk: Desk, variant: int) -> None:
     if state.phone:
         phone = desk.wording.say("readback_phone", {"digits": say_digits(state.phone, desk.language[:2])})
     at = desk.at(datetime.combine(state.day, state.clock))
-    desk.say("readback", service=said_service(desk, state.service), name=state.name, phone=phone, **at)
+    key = "readback" if state.name else "readback_number"
+    desk.say(key, service=said_service(desk, state.service), name=state.name, phone=phone, **at)
     state.essential, state.told = desk.state.outcome.text, False
     desk.ask(Ask.CONFIRM, "shall_book", variant)
 
@@ -162,7 +164,7 @@ def _book(desk: Desk) -> None:
         {
             "service": state.service,
             "start": f"{state.day.isoformat()}T{state.clock:%H:%M}",
-            "customer_name": state.name,
+            "customer_name": state.name or desk.caller_phone,
             "customer_phone": desk.caller_phone,
         },
     )

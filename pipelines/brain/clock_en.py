@@ -16,7 +16,7 @@ from pipelines.brain.moments import (
     SoonestMention,
     Tokens,
 )
-from pipelines.brain.numbers import HOMOPHONES, Number, number_at
+from pipelines.brain.numbers import HOMOPHONES, TEN, Number, number_at
 from pipelines.brain.tokens import word_list
 
 _RELATIONS = {
@@ -28,6 +28,7 @@ _RELATIONS = {
     "till": Relation.BEFORE,
     "by": Relation.BEFORE,
 }
+_AFTER_HOUR = ("pm", "am", "oclock", "thirty", "fifteen")
 _MINUTES_SAID = {5, 10, 15, 20, 25}
 # "The first one" picks something; it is no time.
 _BEFORE_ONE = frozenset(word_list("the first second third last later earlier other another that this which next"))
@@ -106,8 +107,10 @@ def _hour(words: Tokens, at: int, sure: bool) -> Number | None:
     if number is not None:
         return number if number.value <= 24 and not number.ordinal else None
     after = _at(words, at + 1)
-    if _at(words, at) in HOMOPHONES and (sure or after in ("pm", "oclock", "thirty", "fifteen", "am")):
-        certain = after in ("pm", "am", "oclock", "thirty", "fifteen") or after == ""
+    if _at(words, at) in TEN and (after in _AFTER_HOUR or (after == "" and _at(words, at - 1) in ("past", "to"))):
+        return Number(10, 1)
+    if _at(words, at) in HOMOPHONES and (sure or after in _AFTER_HOUR):
+        certain = after in _AFTER_HOUR or after == ""
         return Number(HOMOPHONES[words[at]], 1) if certain else None
     return None
 
@@ -178,6 +181,8 @@ def _with_half(words: Tokens, end: int, hour: int, minute: int, relation: Relati
     half = None
     if _at(words, end) in ("am", "pm"):
         half, end = Half(words[end]), end + 1
+    elif tuple(words[end:]) in (("i", "am"), ("i'm",)):  # how a recogniser hears "a.m." at the end
+        half, end = Half.AM, len(words)
     elif tuple(words[end : end + 3]) in (("in", "the", "morning"), ("in", "the", "afternoon")):
         half, end = (Half.AM if words[end + 2] == "morning" else Half.PM), end + 3
     elif tuple(words[end : end + 3]) == ("in", "the", "evening") or tuple(words[end : end + 2]) == ("at", "night"):

@@ -1,7 +1,9 @@
-"""Ranks knowledge articles for a caller's question. Pure: where articles are kept is not its business.
+"""How well an article answers a question: 0…1, comparable between questions and collections.
 
-Scores are comparable between queries (0..1): the share of the question's information that an article's
-title, tags or example wordings cover, weighted by how rare a word is among the articles.
+Three views of an article are compared with the content words of the question: its example questions, its
+subject (title and tags) and its text. A rare word counts more than a common one, a misheard word counts
+when it is spelled nearly alike, and words of the question that nobody knows lower the score. Pure: where
+articles are kept is not its business.
 """
 
 from __future__ import annotations
@@ -10,107 +12,120 @@ import math
 from collections.abc import Sequence
 
 import msgspec
-from rapidfuzz import fuzz, process
+from rapidfuzz import fuzz
 
 from pipelines.brain.ports import KnowledgeHit
-from pipelines.brain.tokens import tokens, word_list
+from pipelines.brain.words import content_words, tokens
+
+NEARLY_ALIKE = 75  # percent of rapidfuzz's ratio from which two stems of 4+ letters may be one word
+SAME_WORDING = 78  # percent from which a question counts as an example question by its wording alone,
+SAME_EMPTY_WORDING = 75  # and when it has no telling word
+SUBJECT_WEIGHT, TEXT_WEIGHT = 0.95, 0.72
+UNKNOWN_WEIGHT = 0.75  # a word that no article has: half small talk, half another subject
 
 
 class Article(msgspec.Struct, frozen=True):
-    """`questions` are wordings that callers use; they count as much as the title."""
+    """`questions` are wordings that callers use."""
 
     id: str
     title: str
     content: str
     tags: tuple[str, ...] = ()
     questions: tuple[str, ...] = ()
+    category: str = ""
 
 
-# Words without information about the subject, English and German.
-_STOP = frozenset(
-    word_list("""
-    a an the and or of to in on at for with is are am be do does did can could would will i i'd i'm you your we
-    our it its it's this that there what what's how when where which who please me my have has if so any some tell
-    about want like need know get hello hi uh um the hey may shall should was just from also
-    der die das ein eine einen und oder ist sind haben sie ich wir ihr ihre mein meine es was wie wo wann kann man
-    gibt bei mir mich bitte auch zu zum zur mit von fuer im in am auf den dem hallo welche etwas morgen""")
-)
-_SAME = 88.0  # rapidfuzz ratio above which two words are one word misheard or inflected
-_CONTENT_WEIGHT = 0.35  # a word that stands only in the answer's text
+class _Views(msgspec.Struct):
+    wordings: list[str]
+    questions: list[list[str]]
+    subject: list[str]
+    text: list[str]
+    known: set[str]
 
 
-def stem(word: str) -> str:
-    """Strips the commonest endings, enough to join "parking" with "park" and "dogs" with "dog"."""
-    for ending in ("ing", "ies", "es", "s", "en", "ed"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            return word[: -len(ending)]
-    return word
+def _views(article: Article) -> _Views:
+    questions = [content_words(question) for question in article.questions]
+    subject = content_words(article.title + " " + " ".join(article.tags) + " " + article.category)
+    text = content_words(article.content)
+    wordings = [" ".join(tokens(question)) for question in article.questions]
+    return _Views(wordings, questions, subject, text, {*subject, *text, *(w for q in questions for w in q)})
 
 
-def _subject(text: str) -> list[str]:
-    return [stem(word) for word in tokens(text) if word not in _STOP]
+def likeness(one: str, other: str) -> float:
+    """0…1: is this the same word, perhaps misheard, or a part of a compound?"""
+    if one == other:
+        return 1.0
+    shorter, longer = sorted((one, other), key=len)
+    if len(shorter) < 4:
+        return 0.0
+    if len(longer) >= 8 and len(shorter) >= 5 and shorter in longer:
+        return 0.8  # "zeit" is too short, "parken" in "parkenplatz" is not
+    ratio = fuzz.ratio(one, other)
+    return ratio / 100 * 0.9 if ratio >= NEARLY_ALIKE else 0.0
+
+
+def _best(word: str, words: Sequence[str]) -> float:
+    return max((likeness(word, other) for other in words), default=0.0)
+
+
+def _wording(asked: str, views: _Views, least: float) -> float:
+    """A question without a telling word ("how do I get there") may still be an example's very wording."""
+    alike = max((fuzz.ratio(asked, wording) for wording in views.wordings), default=0.0)
+    return alike / 100 * 0.9 if alike >= least else 0.0
 
 
 class KnowledgeIndex:
-    """An immutable index over a handful to a few thousand articles; a query takes well under a millisecond."""
+    """Scores questions against one collection of articles; building it costs, asking is cheap."""
 
     def __init__(self, articles: Sequence[Article]) -> None:
-        self._articles = tuple(articles)
-        self._heads = [[frozenset(_subject(t)) for t in (a.title, *a.questions)] for a in articles]
-        self._tags = [frozenset(_subject(" ".join(a.tags))) for a in articles]
-        self._bodies = [frozenset(_subject(a.content)) for a in articles]
-        self._wordings = [(" ".join(tokens(t)), n) for n, a in enumerate(articles) for t in (a.title, *a.questions)]
-        self._postings: dict[str, set[int]] = {}
-        for number, (heads, tags) in enumerate(zip(self._heads, self._tags, strict=True)):
-            for word in tags.union(*heads):
-                self._postings.setdefault(word, set()).add(number)
+        self._articles = articles
+        self._views = [_views(article) for article in articles]
+        vocabulary: dict[str, int] = {}
+        for views in self._views:
+            for word in views.known:
+                vocabulary[word] = vocabulary.get(word, 0) + 1
+        self._documents = vocabulary
+
+    def _rarity(self, word: str) -> float:
+        """1 for a word of one article, falling towards 0.35 for a word that most have."""
+        seen = self._documents.get(word, 1)
+        return max(0.35, 1 / (1 + math.log(seen)))
+
+    def _weights(self, words: list[str]) -> dict[str, float]:
+        weights = {}
+        for word in words:
+            known = word in self._documents or _best(word, list(self._documents)) > 0
+            weights[word] = self._rarity(word) if known else UNKNOWN_WEIGHT
+        return weights
+
+    def _coverage(self, weights: dict[str, float], words: Sequence[str]) -> float:
+        total = sum(weights.values())
+        return sum(weight * _best(word, words) for word, weight in weights.items()) / total if total else 0.0
+
+    def _score(self, weights: dict[str, float], views: _Views) -> float:
+        if not weights:
+            return 0.0
+        best = SUBJECT_WEIGHT * self._coverage(weights, views.subject)
+        best = max(best, TEXT_WEIGHT * self._coverage(weights, views.text))
+        everything = self._coverage(weights, list(views.known))
+        for question in views.questions:
+            if not question:
+                continue
+            asked = self._coverage(weights, question)
+            meant = sum(self._rarity(w) * _best(w, list(weights)) for w in question)
+            meant /= sum(self._rarity(w) for w in question)
+            if asked and meant:
+                best = max(best, 2 * asked * meant / (asked + meant))
+        return min(1.0, max(best, 0.5 * best + 0.45 * everything))
 
     def search(self, query: str, limit: int = 3) -> list[KnowledgeHit]:
         """Best first; articles that share nothing with the question are left out."""
-        words = [self._known(word) for word in dict.fromkeys(_subject(query))]
-        alike = self._alike(query)
-        weights = {word: self._rarity(word) for word in words}
-        total = sum(weights.values())
-        scored = []
-        for number, article in enumerate(self._articles):
-            score = max(self._score(number, weights, total), alike.get(number, 0.0))
-            if score > 0.0:
-                scored.append(KnowledgeHit(article.id, article.title, article.content, round(score, 3)))
+        wording = " ".join(tokens(query))
+        weights = self._weights(content_words(query))
+        least = SAME_WORDING if weights else SAME_EMPTY_WORDING
+        scored = [
+            KnowledgeHit(article.id, article.title, article.content, round(score, 4))
+            for article, views in zip(self._articles, self._views, strict=True)
+            if (score := max(self._score(weights, views), _wording(wording, views, least))) > 0
+        ]
         return sorted(scored, key=lambda hit: -hit.score)[:limit]
-
-    def _alike(self, query: str) -> dict[int, float]:
-        """Articles one of whose wordings is nearly the whole question; "where are you" has no other clue."""
-        asked = " ".join(tokens(query))
-        texts = [text for text, _ in self._wordings]
-        near = process.extract(asked, texts, scorer=fuzz.ratio, score_cutoff=_SAME, limit=5)
-        return {self._wordings[place][1]: ratio / 100 for _, ratio, place in reversed(near)}
-
-    def _known(self, word: str) -> str:
-        """The index's own word for a misheard or inflected one."""
-        if word in self._postings or len(word) < 4:
-            return word
-        best = max(self._postings, key=lambda known: fuzz.ratio(word, known), default=word)
-        return best if fuzz.ratio(word, best) >= _SAME else word
-
-    def _rarity(self, word: str) -> float:
-        found = len(self._postings.get(word, ()))
-        if not found:
-            return 0.6  # a word no article knows: noise of the recogniser, or another subject
-        return 0.5 + math.log(1 + len(self._articles) / found)
-
-    def _score(self, number: int, weights: dict[str, float], total: float) -> float:
-        tags, body = self._tags[number], self._bodies[number]
-        everywhere = frozenset[str]().union(*self._heads[number]) | tags
-        covered = sum(
-            weight if word in everywhere else _CONTENT_WEIGHT * weight if word in body else 0.0
-            for word, weight in weights.items()
-        )
-        if covered == 0.0 or total == 0.0:
-            return 0.0
-        closest = max((_overlap(head, weights) for head in self._heads[number]), default=0.0)
-        return min(1.0, 0.65 * covered / total + 0.35 * closest)
-
-
-def _overlap(head: frozenset[str], weights: dict[str, float]) -> float:
-    """Share of one example wording that the question contains."""
-    return sum(word in weights for word in head) / len(head) if head else 0.0

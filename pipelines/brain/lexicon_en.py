@@ -14,6 +14,8 @@ _CUES: dict[Intent, dict[str, float]] = {
         "set up": 0.5, "come in": 0.8, "see the": 0.3, "new": 0.3, "an appointment": 0.3, "reserve": 0.7,
         "have an": 0.3, "slot": 0.6, "slots": 0.6, "available": 0.4, "availability": 0.8, "free": 0.4,
         "anything": 0.2, "do you have": 0.2, "sign me": 0.5, "looking for": 0.3, "fit me in": 1.0, "squeeze me in": 1.0,
+        "appointment please": 0.5, "see the dentist": 0.7, "see a dentist": 0.7, "see the doctor": 0.7,
+        "see a doctor": 0.7,
     },
     Intent.MOVE: {
         "move": 0.9, "move it": 0.2, "move that": 0.2,

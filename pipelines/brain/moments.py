@@ -90,6 +90,9 @@ def coming_weekday(today: date, weekday: int, *, next_week: bool = False) -> dat
     return today + timedelta(days=(weekday - today.weekday() - 1) % 7 + 1)
 
 
+_FARTHEST_DAYS = 300  # nobody makes an appointment for that long ahead without saying the year
+
+
 def month_day(today: date, day: int, month: int | None, year: int | None) -> DayMention | None:
     """The next such calendar day; None when there is none. A year said in full may lie in the past."""
     if year is not None and month is not None:
@@ -104,7 +107,8 @@ def month_day(today: date, day: int, month: int | None, year: int | None) -> Day
             continue
         resolved = _valid(at_year, at_month, day)
         if resolved is not None and resolved >= today:
-            return DayMention(DayKind.MONTH_DAY, resolved)
+            just_over = month is not None and (resolved - today).days > _FARTHEST_DAYS
+            return DayMention(DayKind.MONTH_DAY, resolved, past=just_over)
     return None
 
 

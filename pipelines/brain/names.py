@@ -1,10 +1,12 @@
 """Takes a person's name out of a recognised answer: "my name is sarah johnson", "it's tom", "s m i t h".
 
-Refuses to know name lists: a name is what stands where a name belongs and is no ordinary word.
+A name is what stands where a name belongs and is no ordinary word: what a recogniser makes of a name it
+does not know is asked for again rather than believed.
 """
 
 from __future__ import annotations
 
+from pipelines.brain.known_names import is_listed, may_be_name
 from pipelines.brain.lexicon import Lexicon
 from pipelines.brain.moments import Tokens
 from pipelines.brain.tokens import fold
@@ -27,7 +29,29 @@ def find_name(words: Tokens, lexicon: Lexicon, *, asked: bool, used: frozenset[i
             complete = asked or marker not in _WEAK or (" " in name and marker not in ("for", "fuer"))
             if name and complete:
                 return name
-    return _name_from(words, _first_candidate(words, lexicon, used), lexicon, used) if asked else ""
+    if not asked:
+        return ""
+    return _after_my(words, lexicon, used) or _name_from(
+        words, _first_candidate(words, lexicon, used), lexicon, used
+    )
+
+
+def _after_my(words: Tokens, lexicon: Lexicon, used: frozenset[int]) -> str:
+    """ "My medium james wilson" was "my name is james wilson"."""
+    if words[:1] != ("my",) or len(words) < 3 or not is_listed(words[2]):
+        return ""
+    return _name_from(words, 2, lexicon, used)
+
+
+def corrected_name(words: Tokens) -> str:
+    """The names beyond doubt in a refusal: "no it's three wilson" → "Wilson"."""
+    runs: list[list[str]] = [[]]
+    for word in words:
+        if is_listed(word):
+            runs[-1].append(word)
+        else:
+            runs.append([])
+    return _written(max(runs, key=len)[:_LONGEST_NAME_WORDS])
 
 
 def _first_candidate(words: Tokens, lexicon: Lexicon, used: frozenset[int]) -> int:
@@ -62,8 +86,10 @@ def _name_from(words: Tokens, start: int, lexicon: Lexicon, used: frozenset[int]
         if index in used or not (_is_name(word, lexicon) or letter):
             break
         taken.append(word)
-    while taken and taken[-1] in ("o", "oh"):
+    while taken and (taken[-1] in ("o", "oh") or not may_be_name(taken[-1])):
         taken.pop()
+    while taken and taken[0] not in ("o", "oh") and not may_be_name(taken[0]):
+        del taken[0]
     return _written(taken)
 
 

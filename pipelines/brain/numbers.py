@@ -27,6 +27,8 @@ _ORDINAL_EN = {w: n for n, w in enumerate(_ORDINALS_EN.split(), start=1)} | {"th
 # Words that a recogniser writes for a number; they count only where a number is certain to stand.
 HOMOPHONES = {"to": 2, "too": 2, "for": 4, "fore": 4, "ate": 8, "won": 1, "tree": 3, "free": 3, "nein": 9}
 
+TEN = frozenset(("can", "then", "tin", "tan"))  # "ten" misheard: believed only before or after words of a time
+
 _UNITS_DE = "null eins zwei drei vier fuenf sechs sieben acht neun zehn elf zwoelf dreizehn vierzehn fuenfzehn sechzehn"
 _CARDINAL_DE = {w: n for n, w in enumerate((_UNITS_DE + " siebzehn achtzehn neunzehn").split())}
 _CARDINAL_DE |= {"ein": 1, "zwo": 2, "eine": 1, "einem": 1, "einer": 1}

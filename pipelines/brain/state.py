@@ -102,6 +102,7 @@ class State(msgspec.Struct):
     week: date | None = None
     soonest: bool = False
     name: str = ""
+    nameless: bool = False  # the name was not understood: booked under the number
     phone: str = ""
     reason: str = ""
     # offers, existing appointments, confirmation

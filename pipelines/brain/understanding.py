@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, time
 from enum import StrEnum
+from itertools import pairwise
 
 import msgspec
 from rapidfuzz import fuzz
@@ -15,7 +16,7 @@ from rapidfuzz import fuzz
 from pipelines.brain.dates import When, understand
 from pipelines.brain.lexicon import Intent, Lexicon, lexicon
 from pipelines.brain.moments import Tokens
-from pipelines.brain.names import as_written, find_name
+from pipelines.brain.names import as_written, corrected_name, find_name
 from pipelines.brain.numbers import phone_number
 from pipelines.brain.ports import OpeningHours, Service
 from pipelines.brain.tokens import tokens
@@ -73,7 +74,8 @@ def read(text: str, context: Context) -> Heard:
     lex = lexicon(context.language)
     words = tuple(w for w in tokens(text) if w not in lex.fillers)
     expect = context.expect
-    phone = phone_number(words) if expect is Expect.PHONE or len(words) >= 6 else ""
+    told_number = any(word in lex.fields["phone"] for word in words)  # other digits are misheard words
+    phone = phone_number(words) if expect is Expect.PHONE or told_number else ""
     when = When()
     if not (phone and expect is Expect.PHONE):
         when = understand(
@@ -90,15 +92,21 @@ def read(text: str, context: Context) -> Heard:
     joined = f" {' '.join(words)} "
     request = any(f" {form} " in joined for form in lex.request_forms)
     asked_name = expect is Expect.NAME and not _starts_with(words, lex.question_starts) and not request
-    question = _starts_with(words, lex.question_starts)
+    question = _starts_with(words, lex.question_starts) and not _proposal(words)
     intents = _intents(words, joined, lex)
+    answer = _answer(words, joined, lex, when.used, yes_no=expect is Expect.YES_NO)
+    name = as_written(find_name(words, lex, asked=asked_name, used=taken), text)
+    if not name and expect is Expect.YES_NO and answer is Answer.NO:
+        name = corrected_name(words)
+    if name and asked_name and not any(w in lex.changing for w in words):
+        when = When()  # day and time stand already: these are what a recogniser made of the name
     return Heard(
         text=text,
         words=words,
-        answer=_answer(words, joined, lex, when.used, yes_no=expect is Expect.YES_NO),
+        answer=answer,
         when=when if not phone or expect is not Expect.PHONE else When(),
         service=service,
-        name=as_written(find_name(words, lex, asked=asked_name, used=taken), text),
+        name=name,
         phone=phone,
         intents=_with_slots(intents, bool(service), when),
         question=question,
@@ -107,6 +115,11 @@ def read(text: str, context: Context) -> Heard:
         neither=any(f" {phrase} " in joined for phrase in lex.neither),
         field=next((f for f, names in lex.fields.items() if any(w in names for w in words)), ""),
     )
+
+
+def _proposal(words: Tokens) -> bool:
+    """ "How about ten" is no question."""
+    return any(pair in (("how", "about"), ("what", "about")) for pair in pairwise(words[:4]))
 
 
 def _before_number(words: tuple[str, ...], lex: Lexicon) -> tuple[str, ...]:

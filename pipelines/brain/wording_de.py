@@ -72,6 +72,7 @@ _SENTENCES: dict[str, Text] = {
     "offer_day": "{date} um {times}",
     "taken_meanwhile": "Dieser Termin wurde leider gerade vergeben.",
     "readback": "Ich wiederhole: {service}, am {date} um {time}, auf den Namen {name}{phone}.",
+    "readback_number": "Ich wiederhole: {service}, am {date} um {time}, unter Ihrer Telefonnummer{phone}.",
     "readback_phone": ", Telefon {digits}",
     "shall_book": ("Soll ich das buchen?", "Soll ich das buchen? Bitte sagen Sie ja oder nein."),
     "readback_move": "Ich verschiebe {service} vom {old_date} um {old_time} auf {date} um {time}.",

@@ -13,7 +13,7 @@ _SENTENCES: dict[str, Text] = {
     "not_understood": ("Sorry, I didn't quite get that.", "I'm sorry, I still didn't understand."),
     "rephrase": (
         "Could you say that in other words?",
-        "You can ask about our opening hours or services, or book, move or cancel an appointment. What would you like?",
+        "You can ask me a question, or book, move or cancel an appointment. What would you like?",
     ),
     "rephrase_plain": ("Could you say that in other words?", "You can ask me a question about us. What is it?"),
     "anything_else": "Is there anything else I can do for you?",
@@ -49,7 +49,7 @@ _SENTENCES: dict[str, Text] = {
     "ask_time": ("What time would you like?", "Please tell me a time, for example half past two."),
     "ask_time_on": "On {date} we have times between {first} and {last}. What time would you like?",
     "ask_time_only": "On {date} only {first} is free. What time would you like?",
-    "ask_name": ("What name shall I put it under?", "Please tell me your first and last name."),
+    "ask_name": ("What name shall I put it under?", "Please tell me your first and last name, or spell it."),
     "ask_name_find": ("What name is the appointment under?", "Please tell me your first and last name."),
     "ask_phone": (
         "What is your telephone number?",
@@ -75,6 +75,7 @@ _SENTENCES: dict[str, Text] = {
     "taken_meanwhile": "I'm sorry, that time has just been taken.",
     # read-back; what must be heard comes first, the question last
     "readback": "Let me repeat: {service}, on {date} at {time}, for {name}{phone}.",
+    "readback_number": "Let me repeat: {service}, on {date} at {time}, under your telephone number{phone}.",
     "readback_phone": ", telephone {digits}",
     "shall_book": ("Shall I book it?", "Shall I book it? Please say yes or no."),
     "readback_move": "I will move your {service} from {old_date} at {old_time} to {date} at {time}.",

@@ -97,6 +97,8 @@ class Call:
             self._line.cancel()
             await asyncio.wait([self._line])
             self.pacer.close()
+        if not self._line.cancelled():
+            self._line.result()  # a frame that was fed broke something
         if kind is None:
             self._check_nothing_left()
 

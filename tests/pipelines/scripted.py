@@ -75,7 +75,7 @@ class Recogniser:
         self.failing = False
         self.hanging = False
         self.partials = True
-        self.flushes = 0
+        self.flushing = 0
         self.closed = False
 
     @property
@@ -94,10 +94,13 @@ class Recogniser:
                 self._heard[line] = self._heard.get(line, 0) + 40
 
     async def flush(self) -> Transcript:
-        self.flushes += 1
-        if self.hanging:
-            await asyncio.get_running_loop().create_future()
-        await pass_ms(self.finish_ms)
+        self.flushing += 1
+        try:
+            if self.hanging:
+                await asyncio.get_running_loop().create_future()
+            await pass_ms(self.finish_ms)
+        finally:
+            self.flushing -= 1
         if self.failing:
             raise StageError("out of order", stage="stt", provider="scripted")
         return Transcript(self._text())

@@ -28,11 +28,23 @@ def test_the_first_audio_says_when_call_time_began() -> None:
 def test_late_frames_are_counted_and_move_nothing() -> None:
     clock = CallClock()
     clock.arrived(20.0, 1020.0)
-    assert clock.arrived(40.0, 1040.0 + LATE_MS) == LATE_MS
-    assert clock.late_frames == 0  # a frame's length is no lateness
-    assert clock.arrived(60.0, 1060.0 + 150.0) == 150.0
-    assert (clock.late_frames, clock.worst_late_ms) == (1, 150.0)
-    assert clock.at(1210.0) == 210.0
+    late = LATE_MS[0]
+    assert clock.arrived(40.0, 1040.0 + late) == late
+    assert clock.late_over == [0] * len(LATE_MS)  # up to a limit is not over it
+    worst = LATE_MS[-1] + 50.0
+    assert clock.arrived(60.0, 1060.0 + worst) == worst
+    assert clock.late_over == [1] * len(LATE_MS)
+    assert clock.arrived(80.0, 1080.0 + late + 1) == late + 1
+    assert clock.late_over == [2] + [1] * (len(LATE_MS) - 1)
+    assert clock.worst_late_ms == worst
+    assert clock.at(1200.0) == 200.0
+
+
+def test_jitter_is_smoothed_as_rtp_does() -> None:
+    clock = CallClock()
+    for index in range(1, 1001):
+        clock.arrived(index * 20.0, index * 20.0 + (10.0 if index % 2 else 0.0))
+    assert clock.jitter_ms == pytest.approx(10.0, abs=0.1)
 
 
 def test_the_frame_with_the_least_delay_anchors() -> None:
@@ -50,7 +62,7 @@ def test_the_clock_follows_a_carrier_with_another_crystal(ppm: int) -> None:
         clock.arrived(end, end * (1 + ppm / 1e6))
     drift_in_two_windows_ms = 2 * WINDOW_MS * 200 / 1e6
     assert clock.at(end * (1 + ppm / 1e6)) == pytest.approx(end, abs=drift_in_two_windows_ms)
-    assert clock.late_frames == 0
+    assert clock.late_over[0] == 0
 
 
 @given(st.lists(st.floats(0, 500), min_size=1, max_size=300))

@@ -218,18 +218,43 @@ async def test_long_speech_in_which_nothing_was_recognised_is_answered() -> None
 
 
 @in_virtual_time
-async def test_words_that_end_after_the_reply_did_are_not_lost() -> None:
-    """The caller's last words overlap the end of the greeting, and recognising them takes longer than its rest."""
+async def test_words_over_the_end_of_the_greeting_are_a_turn() -> None:
+    async with Call([Line(OFFER)]) as call:
+        playout = call.conversation.mouth.playout
+        await call.until(lambda: playout.started and not playout.waiting)
+        await call.speak("Sure no wait", 390)
+        while not (turn := await call.turn_over()).caller_text:
+            pass
+        assert call.records.turns[0].heard_text == GREETING
+        assert (turn.caller_text, turn.heard_text) == ("Sure no wait", OFFER)
+
+
+@in_virtual_time
+async def test_evidence_that_comes_after_the_end_of_speech_is_answered() -> None:
+    """A slow recogniser shows its first words only while its final ones are being waited for."""
     async with Call([Line(OFFER)]) as call:
         call.recogniser.partials = False
         call.recogniser.finish_ms = 900.0
-        await call.until(lambda: call.conversation.mouth.playout.ends_ms > 1400)
-        await call.speak("Sure no wait", 390)
-        turn = await call.turn_over()
-        while not turn.caller_text:
-            turn = await call.turn_over()
-        assert turn.caller_text == "Sure no wait"
-        assert turn.heard_text == OFFER
+        await call.wait(300)
+        await call.speak("Sure no wait", 300)
+        await call.until(lambda: call.events(EventKind.CALLER_STOPPED_SPEAKING))
+        call.recogniser.partials = True
+        assert (await call.turn_over()).interrupted
+        answer = await call.turn_over()
+        assert (answer.caller_text, answer.heard_text) == ("Sure no wait", OFFER)
+
+
+@in_virtual_time
+async def test_a_greeting_that_nobody_heard_is_on_the_record() -> None:
+    async with Call([Line(OFFER)]) as call:
+        call.speaker.first_audio_ms = 900
+        await call.speak("Hello is anybody there", 1000)
+        answer = await call.turn_over()
+        greeting = call.records.turns[0]
+        assert (greeting.index, greeting.generated_text, greeting.heard_text) == (0, GREETING, "")
+        assert greeting.interrupted
+        assert (answer.caller_text, answer.heard_text) == ("Hello is anybody there", OFFER)
+        assert said(call.model.requests[0]) == [("user", "Hello is anybody there")]
 
 
 @in_virtual_time

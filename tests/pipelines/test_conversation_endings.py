@@ -49,6 +49,19 @@ async def test_who_answers_is_asked_again_as_often() -> None:
 
 
 @in_virtual_time
+async def test_the_silence_after_a_reply_that_noise_cut_off_counts_from_there() -> None:
+    async with Call([Line(OFFER)], limits=CallLimits(caller_silence_s=3, max_reprompts=1)) as call:
+        await call.greeted()
+        silent_since = await call.speak("I would like to book a table")
+        await call.answered(silent_since)
+        await call.wait(2000)
+        await call.cough(430)
+        (cleared,) = call.carrier.times("clear")
+        asked = await call.until(lambda: call.events(EventKind.CALLER_SILENT))
+        assert asked - cleared > 3000
+
+
+@in_virtual_time
 async def test_a_cough_cannot_keep_a_dead_call_alive() -> None:
     async with Call(limits=CallLimits(caller_silence_s=2, max_reprompts=0)) as call:
         await call.until(lambda: call.events(EventKind.CALLER_SILENT))
@@ -185,8 +198,10 @@ def test_a_call_may_end_at_any_moment(at_ms: int) -> None:
             await call.wait(max(0.0, at_ms - call.now))
             call.conversation.end(EndReason.CONNECTION_LOST)
             assert await call.ended(within_ms=100) is EndReason.CONNECTION_LOST
+            known = len(call.records.events), call.records.recorded_ms
             call.conversation.dtmf("1")
             await call.wait(200)  # frames that still come do nothing
+            assert (len(call.records.events), call.records.recorded_ms) == known
             opened = {e.turn for e in call.records.events if e.turn is not None}
             assert opened <= {t.index for t in call.records.turns}
             assert all(at <= at_ms + 1.0 for at in call.carrier.times("audio"))

@@ -37,6 +37,7 @@ async def test_a_recogniser_that_never_answers_costs_two_seconds() -> None:
         turn = await call.turn_over()
         assert turn.caller_text == "I would like to book a table"
         assert waterfall(turn.marks)["stt"] == pytest.approx(2000, abs=5)
+        assert call.recogniser.flushing == 0  # given up: it cannot answer into a later turn
         call.recogniser.hanging = False
         await call.speak("On Monday at ten would be good")
         assert (await call.turn_over()).heard_text == "Fine."

@@ -19,7 +19,7 @@ import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from config.schema import MediaSettings, PipelineSettings, ServerSettings, StageSettings
+from config.schema import AdmissionSettings, MediaSettings, PipelineSettings, ServerSettings, StageSettings
 from pipelines.errors import NotFound
 from pipelines.events import EventKind
 from voicecore.app import RECORDINGS, Server
@@ -46,6 +46,7 @@ organizations:
         name: Reception
         config: {greeting: "Welcome to {company_name}.", turn: &quick {base_wait_ms: 200, max_wait_ms: 300}}
       - {id: thinker, name: Thinker, config: {greeting: "", pipeline: thinking, turn: *quick}}
+      - {id: lecturer, name: Lecturer, config: {greeting: "Let me tell you a long story.", pipeline: talking}}
       - {id: talker, name: Talker, config: {greeting: "", pipeline: talking, turn: *quick}}
     phone_numbers: [{number: "+15550100000", agent: reception}]
   - id: org_other
@@ -74,12 +75,14 @@ PIPELINES = {
     "thinking": pipeline(first_token_ms=60_000),
     "talking": pipeline(ms_per_character=1000),  # answers of a quarter of a minute
 }
+# A busy test machine is no reason to refuse a call here.
+ADMISSION = AdmissionSettings(max_loop_lag_ms=60_000, calls_per_second=10_000, burst_calls=10_000)
 MEDIA = MediaSettings(start_timeout_s=2.0, idle_timeout_s=5.0, send_timeout_s=0.5)
 
 
 def settings(data: str, media: MediaSettings = MEDIA, **changes: Any) -> ServerSettings:
-    values = {"port": 0, "data": data, "pipeline": "quick", "pipelines": PIPELINES, "media": media, "limits": "relaxed"}
-    return ServerSettings(**{**values, **changes})
+    usual = {"port": 0, "pipeline": "quick", "pipelines": PIPELINES, "admission": ADMISSION, "limits": "relaxed"}
+    return ServerSettings(**{**usual, "data": data, "media": media, **changes})
 
 
 async def eventually(probe: Callable[[], T | Awaitable[T]], timeout_s: float = 8.0) -> T:

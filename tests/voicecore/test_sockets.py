@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import os
 import socket as sockets
 import struct
@@ -93,16 +94,15 @@ async def test_a_ping_is_answered(house: House) -> None:
 
 
 async def test_a_peer_that_ignores_the_close_is_cut(serve: Serve) -> None:
-    """It keeps the connection open and goes on sending; two seconds later it is gone."""
+    """It keeps the connection open; two seconds later it is gone."""
     house = await serve(media=changed(start_timeout_s=0.05))
     reader, writer = await asyncio.open_connection("127.0.0.1", house.server.port)
     writer.write(upgrade_request("/twilio/media"))
     await reader.readuntil(b"\r\n\r\n")
     async with asyncio.timeout(5):
         assert (await reader.readexactly(4))[:1] == b"\x88"
-        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
-            while True:
-                await reader.readexactly(1)
+        with contextlib.suppress(ConnectionError):
+            await reader.read()  # to the end
     writer.close()
     await house.idle()
 
@@ -113,16 +113,16 @@ async def test_a_peer_that_stops_reading_is_cut_off_and_only_it(serve: Serve) ->
     raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
     raw.setblocking(False)
     await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", house.server.port))
-    async with house.socket(sock=raw, max_queue=1) as call:
-        await call.start("talker")
-        await house.talking(call.sid)
-        await call.say()
+    wide = {"encoding": "audio/x-l16", "sampleRate": 16000}  # fills buffers sooner
+    async with house.socket("/ws/media/stuck", sock=raw, max_queue=1) as call:
+        token = await house.token()
+        await call.send({"event": "auth", "token": token, "agent_id": "lecturer", "media_format": wide})
         good = asyncio.create_task(house.call())
-        detail = await house.ended(call.sid)
+        detail = await house.ended("stuck")
         call.reset()
     assert detail.call.end_reason is EndReason.SEND_TIMEOUT
     assert error_codes(detail) == ["media_timeout"]
-    assert house.problems(call.sid) == ["media_timeout"]
+    assert house.problems("stuck") == ["media_timeout"]
     assert [turn.answered for turn in (await good).turns] == [True]
     await house.idle()
 

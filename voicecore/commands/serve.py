@@ -116,8 +116,12 @@ async def _restarts(fleet: Fleet, signals: Signals) -> None:
     while True:
         await signals.restart.wait()
         signals.restart.clear()
-        await fleet.restart()
-        _say("restarted: new processes take the calls, the old ones finish theirs")
+        try:
+            await fleet.restart()
+        except ConfigError as error:
+            _say(f"not restarted, the old processes go on: {error.message}")
+        else:
+            _say("restarted: new processes take the calls, the old ones finish theirs")
 
 
 async def _demonstrate(server: Server, where: Where) -> None:

@@ -1,6 +1,7 @@
 """The line between the parent and one member: whole messages over a Unix socket pair, a connection beside one.
 
-SOCK_SEQPACKET keeps message boundaries and carries file descriptors (unix(7)). Nothing here blocks.
+SOCK_SEQPACKET keeps packet boundaries and carries file descriptors (unix(7)); a message that is too long for
+one packet goes in several. Nothing here blocks.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from collections.abc import Callable
 
 import msgspec
 
-PACKET_LIMIT = 160 * 1024  # bytes, below the kernel's default send buffer of 208 KiB
+PIECE_BYTES = 64 * 1024  # of a message, in one packet: well below the kernel's default send buffer of 208 KiB
+_MORE, _LAST = b"+", b"."  # first byte of a packet: is it the last one of its message?
 _FD_SIZE = array.array("i").itemsize
 
 
@@ -22,9 +24,13 @@ class Handed(msgspec.Struct, frozen=True, tag=True):
 
 
 class Drain(msgspec.Struct, frozen=True, tag=True):
-    """To a member: take nothing new, let calls finish within so many seconds, then leave."""
+    """To a member: take nothing new, let calls finish within so many seconds, then leave.
+
+    `replaced`: another takes what is new, so nothing that still arrives here has to be turned away.
+    """
 
     seconds: float
+    replaced: bool = False
 
 
 class Stop(msgspec.Struct, frozen=True, tag=True):
@@ -36,10 +42,11 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
 
 
 class Load(msgspec.Struct, frozen=True, tag=True):
-    """From a member: what it has."""
+    """From a member: what it has, and how many connections it took over since it said so last."""
 
     calls: int
     connections: int
+    taken: int
 
 
 class Tell(msgspec.Struct, frozen=True, tag=True):
@@ -87,7 +94,8 @@ class Channel:
         self._end = end
         self._received = received
         self._lost = lost
-        self._unsent: deque[tuple[bytes, socket.socket | None]] = deque()
+        self._unsent: deque[tuple[bytes, socket.socket | None]] = deque()  # packets
+        self._begun = bytearray()  # of a message whose last packet is not there yet
         self._loop = asyncio.get_running_loop()
         self._open = True
         self._loop.add_reader(end.fileno(), self._readable)
@@ -98,9 +106,18 @@ class Channel:
             if connection is not None:
                 connection.close()
             return
-        self._unsent.append((_encode(message), connection))
-        if len(self._unsent) == 1:
+        idle, data = not self._unsent, _encode(message)
+        while len(data) > PIECE_BYTES:
+            self._unsent.append((_MORE + data[:PIECE_BYTES], None))
+            data = data[PIECE_BYTES:]
+        self._unsent.append((_LAST + data, connection))
+        if idle:
             self._writable()
+
+    @property
+    def is_open(self) -> bool:
+        """False once it was closed, here or there."""
+        return self._open
 
     def close(self) -> None:
         if not self._open:
@@ -117,7 +134,7 @@ class Channel:
     def _readable(self) -> None:
         while self._open:
             try:
-                data, ancillary, _, _ = self._end.recvmsg(PACKET_LIMIT, socket.CMSG_SPACE(_FD_SIZE))
+                data, ancillary, _, _ = self._end.recvmsg(1 + PIECE_BYTES, socket.CMSG_SPACE(_FD_SIZE))
             except BlockingIOError:
                 return
             except OSError:
@@ -126,7 +143,10 @@ class Channel:
                 self.close()
                 self._lost()
                 return
-            self._received(_decode(data), _connection(ancillary))
+            self._begun += data[1:]
+            if data[:1] == _LAST:
+                whole, self._begun = self._begun, bytearray()
+                self._received(_decode(whole), _connection(ancillary))
 
     def _writable(self) -> None:
         while self._unsent:

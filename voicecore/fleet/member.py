@@ -7,7 +7,6 @@ ends when it is told to, and when the parent is gone.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import signal
 import socket
@@ -19,8 +18,9 @@ import structlog
 import uvloop
 
 from config.schema import ServerSettings
+from pipelines.errors import VoicecoreError
 from voicecore import logs
-from voicecore.app import assembled
+from voicecore.app import Server, assembled
 from voicecore.fleet.channel import Answer, Answers, Ask, Channel, Drain, Handed, Load, Message, Ready, Stop, Tell
 from voicecore.intake import HandedIntake
 
@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 
 ASK_TIMEOUT_S = 2.0
 REPORT_S = 0.1  # how often the load is told, if it changed
+GRACE_S = 0.5  # for what was handed over just before others took over: a request is there and is read at once
 
 
 class Orders(msgspec.Struct, frozen=True):
@@ -48,8 +49,8 @@ class Member:
         self._asked: dict[int, asyncio.Future[list[str]]] = {}
         self._told: dict[str, Callable[[str], None]] = {}
         self._answering: dict[str, Callable[[str], str]] = {}
-        self.connections = 0
-        self.drain_s = 0.0
+        self._taken = 0  # connections, since the last report
+        self.orders = Drain(0.0)
         self.leave = asyncio.Event()
         self.stop = asyncio.Event()
 
@@ -87,9 +88,9 @@ class Member:
         last = (-1, -1)
         while True:
             now = (calls(), connections())
-            if now != last:
-                self._channel.send(Load(*now))
-                last = now
+            if now != last or self._taken:
+                self._channel.send(Load(*now, self._taken))
+                last, self._taken = now, 0
             await asyncio.sleep(REPORT_S)
 
     def close(self) -> None:
@@ -97,10 +98,11 @@ class Member:
 
     def _received(self, message: Message, connection: socket.socket | None) -> None:
         if isinstance(message, Handed):
+            self._taken += 1
             if connection is not None:
                 self._intake.take(connection)
         elif isinstance(message, Drain):
-            self.drain_s = message.seconds
+            self.orders = message
             self.leave.set()
         elif isinstance(message, Stop):
             self.leave.set()
@@ -117,9 +119,9 @@ class Member:
                 future.set_result(message.values)
 
     def _parent_gone(self) -> None:
-        log.error("parent_gone")
         self.leave.set()
         self.stop.set()
+        log.error("parent_gone")  # last: nobody may be left who reads it
 
 
 async def serve(end: socket.socket, orders: Orders) -> None:
@@ -130,13 +132,20 @@ async def serve(end: socket.socket, orders: Orders) -> None:
         reporting = asyncio.create_task(member.report_load(lambda: gateway.active_calls, server.open_connections))
         member.ready()
         await member.leave.wait()
-        draining = asyncio.ensure_future(gateway.drain(member.drain_s))
+        draining = asyncio.ensure_future(_drain(server, member.orders))
         stopping = asyncio.ensure_future(member.stop.wait())
         await asyncio.wait([draining, stopping], return_when=asyncio.FIRST_COMPLETED)
         for task in (draining, stopping, reporting):
             task.cancel()
         await asyncio.wait([draining, stopping, reporting])
     member.close()
+
+
+async def _drain(server: Server, orders: Drain) -> None:
+    if orders.replaced:
+        await asyncio.sleep(GRACE_S)
+        server.http.pre_shutdown()  # kept-alive connections are made anew, with others
+    await server.gateway.drain(orders.seconds)
 
 
 def main() -> int:
@@ -146,8 +155,14 @@ def main() -> int:
     # The terminal's Ctrl-C reaches the whole process group; the parent decides what it means.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    with contextlib.suppress(BrokenPipeError), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(end, orders))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            runner.run(serve(end, orders))
+        except VoicecoreError as error:
+            sys.stderr.write(f"voicecore {orders.node}: {error.message}\n")
+            return 2
+        except BrokenPipeError:  # whoever read the log went with the parent
+            return 1
     return 0
 
 

@@ -11,15 +11,16 @@ import asyncio
 import contextlib
 import itertools
 import socket
-import sys
 from collections.abc import Awaitable, Callable
 
 import msgspec
 import structlog
 
 from config.schema import ServerSettings
-from voicecore.fleet.channel import Answer, Answers, Ask, Channel, Drain, Handed, Load, Message, Ready, Stop, Tell
-from voicecore.fleet.member import Orders
+from pipelines.errors import ConfigError
+from voicecore import gateway
+from voicecore.fleet.channel import Answer, Answers, Ask, Drain, Message, Stop, Tell
+from voicecore.fleet.child import Child
 from voicecore.intake import BACKLOG
 
 log = structlog.get_logger(__name__)
@@ -28,49 +29,9 @@ START_TIMEOUT_S = 60.0
 ANSWER_TIMEOUT_S = 1.5
 RESTART_PAUSE_S = 1.0  # before a member that died is replaced
 EXIT_TIMEOUT_S = 15.0  # for a stopped member to write what it has
-CALL_WEIGHT = 20  # one call is as much as so many idle HTTP connections
+PEEK_BYTES = 64  # of a request: more than the method and the beginning of a media path
 
 Left = Callable[[str], Awaitable[object]]
-
-
-class _Child:
-    """One member process as the parent sees it."""
-
-    def __init__(self, node: str, fleet: Fleet) -> None:
-        self.node = node
-        self._fleet = fleet
-        self.process: asyncio.subprocess.Process | None = None
-        self.channel: Channel | None = None
-        self.ready = asyncio.Event()
-        self.leaving = False
-        self.calls = 0
-        self.connections = 0
-        self.handed = 0  # since its last report
-
-    @property
-    def weight(self) -> int:
-        return (self.calls + self.handed) * CALL_WEIGHT + self.connections
-
-    async def start(self, settings: ServerSettings, port: int) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            self.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "voicecore.fleet.member", str(theirs.fileno()), pass_fds=[theirs.fileno()]
-            )
-        ours.send(msgspec.msgpack.encode(Orders(settings, port, self.node)))
-        self.channel = Channel(ours, self._received, lambda: None)
-
-    def send(self, message: Message, connection: socket.socket | None = None) -> None:
-        if self.channel is not None:
-            self.channel.send(message, connection)
-
-    def _received(self, message: Message, connection: socket.socket | None) -> None:
-        if isinstance(message, Ready):
-            self.ready.set()
-        elif isinstance(message, Load):
-            self.calls, self.connections, self.handed = message.calls, message.connections, 0
-        else:
-            self._fleet.passed_on(self, message)
 
 
 class Fleet:
@@ -80,140 +41,161 @@ class Fleet:
         self._node = node  # of the server: members' names begin with it
         self._settings = settings
         self._left = left
-        self._children: list[_Child] = []
-        self._generation = itertools.count(1)
-        self._questions: dict[int, tuple[_Child, int, set[str], list[str]]] = {}
-        self._numbers = itertools.count(1)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._listener: socket.socket | None = None
-        self._closing = False
+        self._children: list[Child] = []
+        self._count = itertools.count(1)
+        self._between = _Between(self._children)
+        self._watchers: set[asyncio.Task[None]] = set()  # one for each child
+        self._accepting: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
         self.port = 0
 
     # --- life ---------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Listen and start all members. Raises OSError (the port), TimeoutError (a member does not start)."""
-        self._listener = socket.create_server(
+        """Listen and start all members. Raises OSError (the port), ConfigError (a member does not start)."""
+        listener = socket.create_server(
             (self._settings.host, self._settings.port),
             family=socket.AF_INET6 if ":" in self._settings.host else socket.AF_INET,
             backlog=BACKLOG,
         )
-        self._listener.setblocking(False)
-        self.port = self._listener.getsockname()[1]
-        await self._start_generation()
-        self._spawn(self._accept(self._listener))
+        if hasattr(socket, "TCP_DEFER_ACCEPT"):
+            # Accepted when the request is there, so that its first bytes tell what it is (tcp(7)).
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
+        listener.setblocking(False)
+        self.port = listener.getsockname()[1]
+        try:
+            await self._start_generation()
+        except BaseException:
+            listener.close()
+            raise
+        self._accepting = asyncio.create_task(self._accept(listener))
 
     async def restart(self) -> None:
-        """New members first, then the old ones drain: no call is dropped that ends within the drain time."""
-        old = [child for child in self._children if not child.leaving]
+        """New members first, then the old ones drain: no call is dropped that ends within the drain time.
+
+        Raises ConfigError when the new ones do not start; the old ones go on then.
+        """
+        old = [child for child in self._children if child.wanted]
         await self._start_generation()
         for child in old:
-            child.leaving = True
-            child.send(Drain(self._settings.drain_s))
+            child.wanted = False
+            child.send(Drain(self._settings.drain_s, replaced=True))
 
     async def drain(self) -> None:
-        """Accept nothing more; return when every member has left."""
-        self._closing = True
-        self._stop_listening()
+        """No new calls; return when every member has left. Until then they say so to whoever asks."""
+        self._closing.set()
         for child in self._children:
-            child.leaving = True
+            child.wanted = False
             child.send(Drain(self._settings.drain_s))
-        while self._children:
-            await asyncio.wait([asyncio.ensure_future(self._gone(child)) for child in self._children])
+        while self._watchers:
+            await asyncio.wait(self._watchers)
 
     async def stop(self) -> None:
         """End everything now; what members have to write is still waited for, within limits."""
-        self._closing = True
-        self._stop_listening()
+        self._closing.set()
+        if self._accepting is not None:
+            self._accepting.cancel()
+            await asyncio.wait([self._accepting])
         for child in self._children:
+            child.wanted = False
             child.send(Stop())
-        try:
-            async with asyncio.timeout(EXIT_TIMEOUT_S):
-                while self._children:
-                    await asyncio.wait([asyncio.ensure_future(self._gone(child)) for child in self._children])
-        except TimeoutError:
-            for child in list(self._children):
-                if child.process is not None:
-                    child.process.kill()
-        for task in list(self._tasks):
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        if self._watchers:
+            await asyncio.wait(self._watchers, timeout=EXIT_TIMEOUT_S)
+        for child in self._children:
+            child.kill()
+        if self._watchers:
+            await asyncio.wait(self._watchers)
 
     @property
     def calls(self) -> int:
         return sum(child.calls for child in self._children)
 
+    @property
+    def members(self) -> dict[str, int]:
+        """Name and process id of each that works, also of those that drain."""
+        return {child.node: child.pid for child in self._children if child.takes}
+
     # --- connections --------------------------------------------------------------------------------
 
     async def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        while True:
-            try:
-                connection, _ = await loop.sock_accept(listener)
-            except OSError as error:
-                if self._closing:
-                    return
-                log.error("accept_failed", reason=error.strerror)  # out of descriptors, most likely
-                await asyncio.sleep(RESTART_PAUSE_S)
-                continue
-            taking = [child for child in self._children if child.ready.is_set() and not child.leaving]
-            if not taking:
-                connection.close()
-                continue
-            child = min(taking, key=lambda child: child.weight)
-            child.handed += 1
-            child.send(Handed(), connection)
+        with listener:
+            while True:
+                try:
+                    connection, _ = await loop.sock_accept(listener)
+                except OSError as error:
+                    log.error("accept_failed", reason=error.strerror)  # out of descriptors, most likely
+                    await asyncio.sleep(RESTART_PAUSE_S)
+                    continue
+                self._hand_over(connection)
 
-    def _stop_listening(self) -> None:
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
+    def _hand_over(self, connection: socket.socket) -> None:
+        able = [child for child in self._children if child.takes]
+        taking = [child for child in able if child.wanted] or able  # all drain: they say so themselves
+        if not taking:
+            connection.close()
+            return
+        min(taking, key=lambda child: child.weight).hand(connection, is_call=_is_call(connection))
 
     # --- members ------------------------------------------------------------------------------------
 
     async def _start_generation(self) -> None:
-        generation = next(self._generation)
-        fresh = [_Child(f"{self._node}:{generation}.{slot}", self) for slot in range(self._settings.workers)]
-        for child in fresh:
-            await self._start(child)
-        async with asyncio.timeout(START_TIMEOUT_S):
+        fresh = [await self._start() for _ in range(self._settings.workers)]
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                for child in fresh:
+                    await child.decided.wait()
+        except TimeoutError:
+            log.error("members_not_ready", seconds=START_TIMEOUT_S)
+        if not all(child.takes for child in fresh):
             for child in fresh:
-                await child.ready.wait()
+                child.send(Stop())
+            raise ConfigError("a serving process did not start; it has said why", source="settings", key="workers")
+        for child in fresh:
+            child.wanted = not self._closing.is_set()
 
-    async def _start(self, child: _Child) -> None:
+    async def _start(self) -> Child:
+        child = Child(f"{self._node}:{next(self._count):06}", self._between.pass_on)  # none begins another's name
         await child.start(self._settings, self.port)
         self._children.append(child)
-        self._spawn(self._watch(child))
+        if self._closing.is_set():
+            child.send(Stop())
+        watcher = asyncio.create_task(self._watch(child))
+        self._watchers.add(watcher)
+        watcher.add_done_callback(self._unwatch)
+        return child
 
-    async def _watch(self, child: _Child) -> None:
+    async def _watch(self, child: Child) -> None:
         """Until it is gone; then its calls are closed in the records, and one that died is replaced."""
-        assert child.process is not None
-        status = await child.process.wait()
+        status = await child.gone()
         self._children.remove(child)
-        if child.channel is not None:
-            child.channel.close()
-        await self._left(child.node)
-        if not child.leaving and not self._closing:
-            log.error("member_died", node=child.node, status=status)
-            await asyncio.sleep(RESTART_PAUSE_S)
-            if not self._closing:
-                await self._start(_Child(f"{child.node}r", self))
+        self._between.forget(child)
+        try:
+            await self._left(child.node)
+        finally:
+            if child.wanted and not self._closing.is_set():
+                log.error("member_died", node=child.node, status=status)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._closing.wait(), RESTART_PAUSE_S)
+                if not self._closing.is_set():
+                    (await self._start()).wanted = True
 
-    async def _gone(self, child: _Child) -> None:
-        if child.process is not None:
-            await child.process.wait()
-        await asyncio.sleep(0)
+    def _unwatch(self, watcher: asyncio.Task[None]) -> None:
+        self._watchers.discard(watcher)
+        if not watcher.cancelled() and (error := watcher.exception()) is not None:
+            log.error("member_not_settled", exc_info=error)
 
-    def _spawn(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
-    # --- between members ----------------------------------------------------------------------------
+class _Between:
+    """Passes on what members tell and ask each other."""
 
-    def passed_on(self, sender: _Child, message: Message) -> None:
-        others = [child for child in self._children if child is not sender and child.ready.is_set()]
+    def __init__(self, children: list[Child]) -> None:
+        self._children = children
+        self._questions: dict[int, tuple[Child, int, set[str], list[str]]] = {}
+        self._numbers = itertools.count(1)
+
+    def pass_on(self, sender: Child, message: Message) -> None:
+        others = [child for child in self._children if child is not sender and child.takes]
         if isinstance(message, Tell):
             for child in others:
                 child.send(message)
@@ -226,14 +208,34 @@ class Fleet:
             if not others:
                 self._answered(number)
         elif isinstance(message, Answer) and message.number in self._questions:
-            _, _, missing, values = self._questions[message.number]
-            missing.discard(sender.node)
-            values.append(message.value)
-            if not missing:
-                self._answered(message.number)
+            self._questions[message.number][3].append(message.value)
+            self._not_missing(sender, message.number)
+
+    def forget(self, child: Child) -> None:
+        """It is gone: nobody waits for its answers."""
+        for number in list(self._questions):
+            self._not_missing(child, number)
+
+    def _not_missing(self, child: Child, number: int) -> None:
+        missing = self._questions[number][2]
+        missing.discard(child.node)
+        if not missing:
+            self._answered(number)
 
     def _answered(self, number: int) -> None:
         """Everybody has answered, or the time is up."""
-        with contextlib.suppress(KeyError):  # the other of the two came first
-            asker, asked_as, _, values = self._questions.pop(number)
+        if (question := self._questions.pop(number, None)) is not None:  # else the other of the two came first
+            asker, asked_as, _, values = question
             asker.send(Answers(asked_as, values))
+
+
+def _is_call(connection: socket.socket) -> bool:
+    """Does it ask for a media socket? What cannot be told yet counts as one."""
+    try:
+        head = connection.recv(PEEK_BYTES, socket.MSG_PEEK)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    method, _, rest = head.partition(b" ")
+    return method == b"GET" and gateway.claims(rest.partition(b" ")[0].partition(b"?")[0])

@@ -6,8 +6,10 @@ from typing import Any
 
 import msgspec
 
+from config.agents import check_template
 from config.schema import AgentSettings
-from pipelines.errors import ConflictError, NotFound, ValidationError
+from pipelines import registry
+from pipelines.errors import ConfigError, ConflictError, NotFound, ValidationError
 from voicecore.domain import instants
 from voicecore.domain.accounts import Business
 from voicecore.domain.agents import Agent, AgentVersion, merge
@@ -38,9 +40,18 @@ class RoutedAgent(msgspec.Struct, frozen=True, kw_only=True):
 def settings_of(raw: dict[str, Any], prefix: str = "config") -> AgentSettings:
     """Raises ValidationError with the path of the wrong key."""
     try:
-        return msgspec.convert(raw, AgentSettings)
+        settings = msgspec.convert(raw, AgentSettings)
     except msgspec.ValidationError as error:
         raise ValidationError("invalid agent configuration", (field_error(error, prefix),)) from error
+    try:
+        check_template(settings.greeting, source=prefix, key="greeting")
+        check_template(settings.prompt, source=prefix, key="prompt")
+        for stage, chosen in settings.stages.items():
+            registry.check(stage, chosen, source=prefix, key=f"stages.{stage}")
+    except ConfigError as error:
+        field = (f"{prefix}.{error.key}", error.reason)
+        raise ValidationError("invalid agent configuration", (field,)) from error
+    return settings
 
 
 class Agents:

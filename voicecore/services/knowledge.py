@@ -1,18 +1,18 @@
-"""Finding the article that answers a question. The compiled scorers of the last collections are kept."""
+"""Finding the article that answers a question. The compiled indices of the last collections are kept."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
 
+from pipelines.brain.knowledge import Article, KnowledgeIndex
+from pipelines.brain.words import content_words
 from voicecore.domain import instants
 from voicecore.domain.knowledge import KnowledgeArticle, ScoredArticle
-from voicecore.domain.relevance import Scorer
-from voicecore.domain.words import content_words
 from voicecore.storage import knowledge as rows
 from voicecore.storage.database import Database
 
-KEPT_SCORERS = 32
+KEPT_INDICES = 32
 LONGEST_QUERY = 1000  # characters; nobody asks longer questions
 
 Fingerprint = tuple[tuple[int, float], ...]
@@ -21,7 +21,7 @@ Fingerprint = tuple[tuple[int, float], ...]
 class KnowledgeBase:
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._scorers: OrderedDict[Fingerprint, Scorer] = OrderedDict()
+        self._indices: OrderedDict[Fingerprint, KnowledgeIndex] = OrderedDict()
 
     async def search(
         self,
@@ -42,18 +42,23 @@ class KnowledgeBase:
             )
         if only:
             found = [article for article in found if article.external_id in only]
-        hits = self._scorer(found).search(query, limit)
-        return [hit for hit in hits if hit.score >= threshold]
+        by_uid = {article.uid: article for article in found}
+        hits = self._index(found).search(query, limit)
+        return [ScoredArticle(by_uid[hit.article_id], hit.score) for hit in hits if hit.score >= threshold]
 
     async def articles(self, organization_uid: str, business_uid: str) -> list[KnowledgeArticle]:
         """All that the business may say, for engines that want its vocabulary."""
         async with self._database.read() as connection:
             return await rows.of_business(connection, organization_uid, business_uid)
 
-    def _scorer(self, articles: list[KnowledgeArticle]) -> Scorer:
+    def _index(self, articles: list[KnowledgeArticle]) -> KnowledgeIndex:
         fingerprint = tuple((article.seq, article.updated_at.timestamp()) for article in articles)
-        scorer = self._scorers.pop(fingerprint, None) or Scorer(articles)
-        self._scorers[fingerprint] = scorer
-        if len(self._scorers) > KEPT_SCORERS:
-            self._scorers.popitem(last=False)
-        return scorer
+        index = self._indices.pop(fingerprint, None) or KnowledgeIndex([_indexed(article) for article in articles])
+        self._indices[fingerprint] = index
+        if len(self._indices) > KEPT_INDICES:
+            self._indices.popitem(last=False)
+        return index
+
+
+def _indexed(article: KnowledgeArticle) -> Article:
+    return Article(article.uid, article.title, article.content, article.tags, article.questions, article.category)

@@ -8,13 +8,13 @@ from typing import Any
 
 import msgspec
 
+from pipelines.brain.words import tokens
 from pipelines.errors import ConfigError, ValidationError
 from pipelines.timing import WATERFALL, Mark, Marks, response_latency_ms
 from voicecore.domain import phone
 from voicecore.domain.agents import AgentVersion
 from voicecore.domain.calls import outcome
 from voicecore.domain.percentiles import stage_summaries
-from voicecore.domain.words import tokens
 from voicecore.services.accounts import fold_email
 from voicecore.services.agents import AgentPatch, as_version, patched
 from voicecore.services.seed_format import (

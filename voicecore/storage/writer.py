@@ -28,6 +28,7 @@ from voicecore.storage.schema import call_events, calls, recordings, turns
 CAPACITY = 20_000
 BATCH = 500
 LINGER_S = 0.05  # events alone wait this long for company
+PACE_S = 0.1  # from one batch to the next while many calls report: a transaction costs more than what is in it
 RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 log = structlog.get_logger(__name__)
@@ -68,6 +69,7 @@ class Writer:
         self._idle = asyncio.Event()
         self._idle.set()
         self._linger: asyncio.TimerHandle | None = None
+        self._hurry = asyncio.Event()  # somebody waits for what was put
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
         self.dropped_events = 0
@@ -99,6 +101,7 @@ class Writer:
 
     async def flush(self) -> None:
         """Returns when everything put so far is durable."""
+        self._hurry.set()
         self._wake.set()
         await self._idle.wait()
 
@@ -107,6 +110,7 @@ class Writer:
         if self._task is None:
             return
         self._stopping = True
+        self._hurry.set()
         self._wake.set()
         done, _ = await asyncio.wait({self._task}, timeout=timeout_s)
         if not done:
@@ -129,6 +133,15 @@ class Writer:
             self._idle.set()
             if self._stopping:
                 return
+            await self._pause()
+
+    async def _pause(self) -> None:
+        """Let facts gather, unless somebody waits for them."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PACE_S):
+                await self._hurry.wait()
+        if not self._stopping:
+            self._hurry.clear()
 
     async def _store(self, batch: list[Fact]) -> None:
         attempt = 0

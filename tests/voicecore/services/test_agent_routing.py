@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -44,3 +45,28 @@ async def test_strange_ids_are_refused(database: Database, one: RoutedAgent) -> 
     for bad in ("", " ", "a b", "ü", "x" * 101, "../x", "-x"):
         with pytest.raises(ValidationError):
             await Agents(database).upsert(one.agent.organization_uid, bad, AgentPatch())
+
+
+@pytest.mark.parametrize(
+    ("config", "field", "reason"),
+    [
+        ({"greeting": "Hello {nobody}"}, "config.greeting", "unknown placeholder {nobody}"),
+        ({"stages": {"ears": {"provider": "webrtc"}}}, "config.stages.ears", "no such stage"),
+        ({"stages": {"llm": {"provider": "nobody"}}}, "config.stages.llm.provider", 'no provider "nobody"'),
+        ({"stages": {"llm": {"provider": "webrtc"}}}, "config.stages.llm.provider", "has no llm stage"),
+        ({"stages": {"vad": {"provider": "webrtc", "options": {"mode": 9}}}}, "config.stages.vad.options", "<= 3"),
+        (
+            {"stages": {"llm": {"provider": "receptionist", "fallback": [{"provider": "nobody"}]}}},
+            "config.stages.llm.fallback.provider",
+            'no provider "nobody"',
+        ),
+    ],
+)
+async def test_what_would_fail_on_a_call_is_refused_before(
+    database: Database, one: RoutedAgent, config: dict[str, Any], field: str, reason: str
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        await Agents(database).upsert(one.agent.organization_uid, "agent_1", AgentPatch(config=config))
+    ((path, why),) = caught.value.fields
+    assert path == field
+    assert reason in why

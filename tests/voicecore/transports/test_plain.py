@@ -86,7 +86,9 @@ def test_malformed_messages_are_protocol_errors_after_which_the_stream_goes_on(m
     assert dialect.receive(MEDIA) == Audio(b"ab", None)
 
 
-keys = st.sampled_from(["event", "token", "media", "payload", "media_format", "encoding", "sampleRate", "dtmf", "digit"])
+keys = st.sampled_from(
+    ["event", "token", "media", "payload", "media_format", "encoding", "sampleRate", "dtmf", "digit"]
+)
 values = st.recursive(
     st.sampled_from(["auth", "media", "dtmf", "stop", "AAAA", "audio/x-l16"]) | st.integers() | st.text() | st.none(),
     lambda inner: st.dictionaries(keys, inner, max_size=4),
@@ -108,7 +110,12 @@ def test_nothing_but_typed_errors_comes_out_of_garbage(messages: list[bytes]) ->
 def test_what_is_sent() -> None:
     dialect = PlainDialect()
     assert json.loads(dialect.audio(b"ab")) == {"event": "audio", "media": {"payload": "YWI="}}
-    sent = [dialect.clear(), dialect.connected("c1"), dialect.transcript("agent", 'say "hi"'), dialect.error("x", "why")]
+    sent = [
+        dialect.clear(),
+        dialect.connected("c1"),
+        dialect.transcript("agent", 'say "hi"'),
+        dialect.error("x", "why"),
+    ]
     assert [json.loads(message or b"") for message in sent] == [
         {"event": "clear"},
         {"event": "connected", "callSid": "c1"},

@@ -1,0 +1,267 @@
+"""Several processes behind one port: real members, this process as their parent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, cast
+
+import aiohttp
+import msgspec
+import pytest
+import pytest_asyncio
+from media_server import House, RawSocket, eventually, settings
+from prometheus_client.parser import text_string_to_metric_families
+from websockets.exceptions import InvalidStatus
+
+from config.schema import MediaSettings, ServerSettings
+from pipelines.events import EndReason
+from voicecore.app import Server, data_ready, url_of
+from voicecore.domain.calls import CallStatus
+from voicecore.fleet.parent import Fleet
+from voicecore.phone.carrier import CallResult, EndedBy
+from voicecore.phone.twiml import parse_twiml
+from voicecore.services.operator import opened
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+MEDIA = MediaSettings(start_timeout_s=5.0, idle_timeout_s=30.0)
+VOICE = "/webhooks/twilio/voice"
+
+
+class Reached(msgspec.Struct, frozen=True):
+    """As much of a server as its callers need."""
+
+    settings: ServerSettings
+    url: str
+
+
+class Company(House):
+    """A house of several processes."""
+
+    fleet: Fleet
+
+    async def node(self, sid: str) -> str:
+        """Which process has the call."""
+
+        async def found() -> str:
+            detail = await self.find(sid)
+            return detail.call.node if detail is not None else ""
+
+        return await eventually(found)
+
+    async def figures(self, session: aiohttp.ClientSession | None = None) -> Counter[str]:
+        """Sums over the labels, by name; of the process at the other end of `session`, if there is one."""
+        async with contextlib.AsyncExitStack() as stack:
+            session = session or await stack.enter_async_context(aiohttp.ClientSession())
+            async with session.get(self.server.url + "/metrics") as response:
+                text = await response.text()
+        sums: Counter[str] = Counter()
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                sums[sample.name] += int(sample.value)
+        return sums
+
+    async def active(self, calls: int) -> None:
+        async def there() -> bool:
+            return (await self.figures())["voicecore_calls_active"] == calls
+
+        await eventually(there)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def company(tmp_path_factory: pytest.TempPathFactory, seeded_data: Path) -> AsyncIterator[Company]:
+    data = tmp_path_factory.mktemp("fleet") / "data"
+    shutil.copytree(seeded_data, data)
+    wanted = settings(str(data), MEDIA, workers=2, drain_s=20)
+    async with data_ready(wanted) as ready, opened(wanted) as office:
+        fleet = Fleet(wanted, ready.node, ready.recover)
+        try:
+            await fleet.start()
+            house = Company(cast(Server, Reached(wanted, url_of(wanted, fleet.port))), office, [])
+            house.fleet = fleet
+            yield house
+        finally:
+            await asyncio.wait_for(fleet.stop(), 30)
+            assert fleet.members == {}
+
+
+@contextlib.asynccontextmanager
+async def held(company: Company, count: int) -> AsyncIterator[list[RawSocket]]:
+    """Calls that last until they are ended."""
+    async with contextlib.AsyncExitStack() as stack:
+        calls = []
+        for _ in range(count):
+            call = await stack.enter_async_context(company.socket())
+            await call.start()
+            await call.greeted(company)
+            calls.append(call)
+        yield calls
+        for call in calls:
+            with contextlib.suppress(ConnectionError, OSError):
+                await call.leave("reset")
+    for call in calls:
+        await company.ended(call.sid)
+
+
+def whole(result: CallResult, turns: int) -> bool:
+    """Did this call go as if nothing had happened?"""
+    return (
+        result.ended_by is EndedBy.CALLER
+        and [turn.answered for turn in result.turns] == [True] * turns
+        and (result.underruns, result.problem_count) == (0, 0)
+    )
+
+
+async def ring(company: Company, session: aiohttp.ClientSession, number: int = 1) -> str:
+    """What the webhook says: the path of the media URL."""
+    form = {"CallSid": f"CAring{number}", "From": "+491", "To": "+15550100000"}
+    async with session.post(company.server.url + VOICE, data=form) as response:
+        assert response.status == 200
+        return parse_twiml(await response.text()).url.removeprefix(company.ws)
+
+
+async def test_calls_spread_evenly_and_all_are_answered(company: Company) -> None:
+    before = await company.figures()
+    results = await asyncio.gather(*(company.call() for _ in range(8)))
+    assert all(whole(result, 1) for result in results)
+    details = [await company.ended(result.identity.call_sid) for result in results]
+    assert sorted(Counter(detail.call.node for detail in details).values()) == [4, 4]
+    assert {detail.call.node for detail in details} == set(company.fleet.members)
+    after = await company.figures()
+    assert after["voicecore_calls_total"] - before["voicecore_calls_total"] == 8
+    assert after["voicecore_turns_total"] - before["voicecore_turns_total"] == 16  # a greeting each
+
+
+async def test_calls_that_come_one_after_the_other_spread_too(company: Company) -> None:
+    async with held(company, 6) as calls:
+        nodes = Counter([await company.node(call.sid) for call in calls])
+        assert sorted(nodes.values()) == [3, 3]
+        async with aiohttp.ClientSession() as one, aiohttp.ClientSession() as other:  # connections to both processes
+            for _ in range(2):
+                found = [await company.figures(session) for session in (one, other)]
+                assert [figures["voicecore_calls_active"] for figures in found] == [6, 6]
+                assert [figures["voicecore_media_connections"] for figures in found] == [6, 6]
+    await company.active(0)
+
+
+async def test_a_call_is_hung_up_from_any_process(company: Company) -> None:
+    headers = {"Authorization": f"Bearer {await company.token()}"}
+    async with held(company, 2) as calls, aiohttp.ClientSession(headers=headers) as session:
+        assert len({await company.node(call.sid) for call in calls}) == 2
+        details = [await company.find(call.sid) for call in calls]
+        urls = [f"{company.server.url}/api/v1/calls/{detail.call.external_id}/hangup" for detail in details if detail]
+        for url in urls:  # over one connection, so one of the two is the other process's
+            async with session.post(url) as response:
+                assert response.status == 200
+                assert (await response.json())["id"] == url.split("/")[-2]
+        for call, url in zip(calls, urls, strict=True):
+            await call.until("mark")  # a closing sentence, and then:
+            assert (await call.closed())[0] == 1000
+            assert (await company.ended(call.sid)).call.end_reason is EndReason.AGENT_HANGUP
+            async with session.post(url) as response:
+                assert response.status == 409
+        async with session.post(f"{company.server.url}/api/v1/calls/nobody/hangup") as response:
+            assert response.status == 404
+        other = {"Authorization": f"Bearer {await company.token('bob@other.example')}"}
+        async with session.post(url, headers=other) as response:
+            assert response.status == 404
+
+
+async def test_a_token_used_at_one_process_is_refused_at_the_other(company: Company) -> None:
+    async with aiohttp.ClientSession() as session:
+        path = await ring(company, session)
+    async with company.socket(path) as call:
+        await call.start(sid="CAring1")
+        await call.until("mark")
+        for _ in range(2):  # the first goes to the process that has no call
+            with pytest.raises(InvalidStatus) as refused:
+                async with company.socket(path):
+                    pass
+            assert refused.value.response.status_code == 403
+            assert refused.value.response.body == b"the media token was used before"
+        await call.leave("stop")
+    await company.ended("CAring1")
+
+
+async def test_two_writers_under_load_lose_nothing(company: Company) -> None:
+    before = await company.figures()
+
+    async def talk(call: RawSocket) -> None:
+        for _ in range(25):
+            await call.say()
+            await call.until("mark")
+
+    async with held(company, 8) as calls:
+        await asyncio.gather(*(talk(call) for call in calls))
+    details = [await company.ended(call.sid) for call in calls]
+    assert len({detail.call.node for detail in details}) == 2
+    gained = await company.figures()
+    gained.subtract(before)
+    assert sum(len(detail.turns) for detail in details) == gained["voicecore_turns_total"] >= 200
+    assert {len(detail.turns) for detail in details} == {26}
+    assert gained["voicecore_writer_dropped_events_total"] == gained["voicecore_writer_refused_facts_total"] == 0
+
+
+async def test_a_process_that_dies_takes_only_its_own_calls_and_is_replaced(company: Company) -> None:
+    old = company.fleet.members
+    async with held(company, 1) as (victim, *_):
+        node = await company.node(victim.sid)
+        talking = asyncio.create_task(company.call(turns=2))  # goes to the other one
+        await company.active(2)
+        os.kill(old[node], signal.SIGKILL)
+        await victim.closed()
+        crashed = (await company.ended(victim.sid)).call
+        assert (crashed.status, crashed.end_reason) == (CallStatus.ENDED, EndReason.SERVER_CRASHED)
+        result = await talking
+    assert whole(result, 2)
+    assert (await company.node(result.identity.call_sid)) in set(old) - {node}
+    await eventually(lambda: len(company.fleet.members) == 2 and node not in company.fleet.members)
+    async with held(company, 2) as calls:
+        assert {await company.node(call.sid) for call in calls} == set(company.fleet.members)
+
+
+async def test_a_rolling_restart_drops_nobody(company: Company) -> None:
+    old = set(company.fleet.members)
+    talking = [asyncio.create_task(company.call(turns=2)) for _ in range(4)]
+    await company.active(4)
+    rung: list[str] = []
+
+    enough = asyncio.Event()
+
+    async def keep_ringing(session: aiohttp.ClientSession) -> None:
+        while not enough.is_set():
+            rung.append(await ring(company, session, len(rung)))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(enough.wait(), 0.02)
+
+    # Connections of one ring each, as carriers make them, and one that is kept alive, as a proxy does.
+    fresh = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))
+    async with fresh, aiohttp.ClientSession() as kept:
+        await ring(company, kept)
+        ringing = asyncio.create_task(keep_ringing(fresh))
+        await company.fleet.restart()
+        ring_after = len(rung)
+        new = set(company.fleet.members) - old
+        late = await company.call()  # while the old ones still talk
+        await eventually(lambda: len(rung) > ring_after + 20)
+        enough.set()
+        await ringing  # every ring was answered with a line
+        results = await asyncio.gather(*talking)
+        assert all(whole(result, 2) for result in results)
+        assert {await company.node(result.identity.call_sid) for result in results} <= old
+        assert whole(late, 1)
+        assert await company.node(late.identity.call_sid) in new
+        await eventually(lambda: set(company.fleet.members) == new, 20)
+        await ring(company, kept)
+    assert len(new) == 2
+    async with company.socket(rung[-1]) as call:  # promised by whichever process
+        await call.start(sid=f"CAring{len(rung) - 1}")
+        await call.until("mark")
+        await call.leave("stop")
