@@ -17,8 +17,7 @@ import tempfile
 import time as clocks
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import UTC, date, datetime, time, timedelta
-from itertools import cycle, product
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +25,10 @@ import aiohttp
 import msgspec
 import numpy as np
 
-from benchmarks.callers import voices
 from benchmarks.embedded_calls import Job, Outcome, hold, judge_deeds
-from benchmarks.people import BOOKINGS, Task, Wish, Wordings, open_on, wordings
-from config.agents import shipped_agents
+from benchmarks.embedded_plan import AGENT, SERVICES, plan
+from benchmarks.people import Wordings, wordings
 from config.schema import ServerSettings
-from pipelines.brain.dates import say_date
 from pipelines.errors import ProtocolError
 from voicecore.domain import instants
 from voicecore.domain.accounts import Business
@@ -42,67 +39,8 @@ from voicecore.services.appointments import Appointments, Booking
 from voicecore.services.operator import Operator, database_url, opened
 from voicecore.storage.database import Database
 
-AGENT = "receptionist"
-SERVICES = {"check up": 30, "cleaning": 60, "filling": 60, "whitening": 90}
-TIMES = (time(9), time(10, 30), time(12), time(13, 30), time(15), time(16, 30))  # no two overlap, whatever is done
-OTHER_TASKS = (Task.HOURS, Task.MOVE, Task.CANCEL, Task.HUMAN, Task.GOODBYE)
 START_TIMEOUT_S = 60
 REDIALS, REDIAL_S = 30, 3.0
-
-
-# --- who calls --------------------------------------------------------------------------------------
-
-
-def plan(count: int, first: int, half: str, now: datetime, only: str) -> list[Job]:
-    """`count` callers: as many bookings, questions and other wishes; voices and noise in turn."""
-    texts, slots = wordings(), _slots(now.date())
-    tasks = _tasks(first + count, texts)
-    speakers = cycle(product((None, 20.0), voices()))
-    jobs = []
-    for number, (task, article) in enumerate(tasks):
-        snr_db, voice = next(speakers)
-        wish = _wish(task, article, number, texts["names"][half], slots, now)
-        jobs.append(Job(number=number, wish=wish, voice=voice, snr_db=snr_db, half=half))
-    return [job for job in jobs[first:] if only in f"{job.wish.task} {job.wish.article} {job.voice}"]
-
-
-def _tasks(count: int, texts: dict[str, Any]) -> list[tuple[Task, str]]:
-    articles, bookings, others = cycle(texts["faq"]), cycle(BOOKINGS), cycle(OTHER_TASKS)
-    found: list[tuple[Task, str]] = []
-    while len(found) < count:
-        found += [(Task.FAQ, next(articles)), (next(bookings), ""), (next(others), "")]
-    return found[:count]
-
-
-def _slots(today: date) -> list[datetime]:
-    """Free times on distinct days first, so that every caller can have what he wants."""
-    days = [today + timedelta(days=ahead) for ahead in range(1, 20)]
-    return [datetime.combine(day, at) for at in TIMES for day in days if day.weekday() < 4]
-
-
-def _wish(task: Task, article: str, number: int, names: Sequence[str], slots: list[datetime], now: datetime) -> Wish:
-    agent = next(agent for agent in shipped_agents() if agent.id == AGENT)
-    name = names[number % len(names)]
-    service = list(SERVICES)[number // 3 % len(SERVICES)]
-    if task is Task.FAQ:
-        content = next(a.content for a in agent.knowledge if a.title == article)
-        return Wish(task=task, article=article, answer=content.partition(".")[0])
-    if task is Task.HOURS:
-        day = now.date() + timedelta(days=number % 6 + 1)
-        closed = day.weekday() > 4
-        closes = time(16) if day.weekday() == 4 else time(18)
-        answer = f"On {say_date(day)} we are closed" if closed else open_on(day, time(9), closes)
-        return Wish(task=task, weekday=f"{day:%A}".lower(), answer=answer)
-    if task in BOOKINGS:
-        start = slots.pop(0)
-        first = slots.pop(0) if task is Task.BOOKING_CORRECTED else None
-        if first is not None:
-            first = datetime.combine(start.date(), first.time() if first.time() != start.time() else time(14, 30))
-        return Wish(task=task, service=service, start=start, first_start=first, name=name)
-    if task in (Task.MOVE, Task.CANCEL):
-        start = slots.pop(0) if task is Task.MOVE else None
-        return Wish(task=task, service=service, start=start, old=slots.pop(0), name=name)
-    return Wish(task=task)
 
 
 # --- the server -------------------------------------------------------------------------------------

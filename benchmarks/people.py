@@ -111,6 +111,7 @@ class Person:
         self._used: dict[str, int] = {}
         self._want = wish.first_start or wish.start
         self._name_corrections = 0
+        self._agreed = False  # to the last read-back
         self._wrong = "answer_day_time"  # how to put right what was wrong with the last read-back
         self._said: list[str] = []
         self.done = False  # the agent said that the wish is fulfilled
@@ -187,7 +188,7 @@ class Person:
         if asked == "answer_field" and wants_slots:
             return self._pick(self._wrong or "answer_day_time")
         if asked == "confirm":
-            return self._pick("answer_no")
+            return self._pick("answer_yes" if self._agreed else "answer_no")
         if asked and wants_slots and asked in self._texts:
             return self._pick(asked)
         return self._opener()
@@ -198,12 +199,13 @@ class Person:
         told = read_back(heard, self._now)
         if wish.task is Task.BOOKING_CORRECTED and want == wish.first_start and told[1] == want:
             self._want = wish.start
-            self._wrong = "correct_time"
+            self._wrong, self._agreed = "correct_time", False
             return self._pick("change_mind")
         if wish.start is None or wish.task is Task.CANCEL:
             return self._pick("answer_no")
         assert want is not None
         self._wrong = self._mistake(*told, want)
+        self._agreed = not self._wrong
         self._name_corrections += self._wrong == "correct_name"
         return self._pick(self._wrong or "answer_yes")
 
@@ -234,7 +236,8 @@ _QUESTIONS = (
     (r"Shall I (book|move|cancel)|Is that right", "confirm"),
 )
 _READ_BACK = re.compile(
-    r"Let me repeat: (?P<service>.+?), on (?P<when>.+?), (?:under your telephone number|for (?P<name>.+?))(?:, telephone|\. Shall|\.$)"
+    r"Let me repeat: (?P<service>.+?), on (?P<when>.+?), (?:under your telephone number|for (?P<name>.+?))"
+    r"(?:, telephone|\. Shall|\.$)"
 )
 _MOVED = re.compile(r"I will move your (?P<service>.+?) from .+? to (?P<when>.+?)\. Is that")
 

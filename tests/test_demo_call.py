@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import wave
 from datetime import datetime
 from pathlib import Path
@@ -46,7 +47,7 @@ class Rest(msgspec.Struct):
 
     async def download(self, url: str, to: Path) -> None:
         async with self.session.get(url) as response:
-            to.write_bytes(await response.read())
+            await asyncio.to_thread(to.write_bytes, await response.read())
 
     @property
     def _headers(self) -> dict[str, str]:

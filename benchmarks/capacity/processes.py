@@ -112,6 +112,11 @@ class ServerProcess:
         assert self._process is not None
         return len(os.listdir(f"/proc/{self._process.pid}/fd"))
 
+    def threads(self) -> int:
+        """Of the process itself."""
+        assert self._process is not None
+        return len(os.listdir(f"/proc/{self._process.pid}/task"))
+
     def stop(self) -> None:
         process, self._process = self._process, None
         if process is None:

@@ -92,6 +92,10 @@ class Search:
 
     async def _search(self, found: Found, say: Callable[[Point], None]) -> None:
         one = await self.point(1, self._plan.baseline_s)
+        if not one.holds:
+            say(one)
+            self._baseline, self._baseline_p95 = {}, math.nan
+            one = await self.point(1, self._plan.baseline_s)
         say(one)
         if not one.holds:
             found.bounded_by = one.why_not

@@ -10,9 +10,10 @@ import asyncio
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
 from benchmarks.capacity.speech import SILENCE, utterances
 from benchmarks.floor.measure import Step
@@ -32,13 +33,15 @@ from pipelines.providers.simulated import (
     SimulatedTtsEngine,
 )
 from pipelines.providers.webrtc import WebrtcVadOptions, WebrtcVadStream
-from pipelines.stages import SttOptions, Voice
+from pipelines.stages import SttOptions, SttSession, Voice
 from pipelines.timing import Turn
-from voicecore.recording import Recorder, RecordingThread
+from voicecore.recording import Finished, Recorder, RecordingThread
 from voicecore.transports.messages import Audio
 from voicecore.transports.timeline import Timeline
 from voicecore.transports.twilio import TwilioDialect
 
+T = TypeVar("T")
+MANY_CALLS = 300
 SECOND = 50  # frames between two looks at the event loop
 
 
@@ -93,10 +96,15 @@ async def steps(seconds: int = 60) -> list[Step]:
         )
         done = asyncio.Event()
         loop = asyncio.get_running_loop()
-        tape.finish(lambda _: loop.call_soon_threadsafe(done.set))
+
+        def finished(_: Finished | None) -> None:
+            loop.call_soon_threadsafe(done.set)
+
+        tape.finish(finished)
         await done.wait()
         thread.close()
     found.append(await _conversation("whole: receive → place → feed, null tape", wire, decoded, None, whole=True))
+    found.append(await _many(MANY_CALLS, wire))
     return found
 
 
@@ -110,51 +118,83 @@ def _placer() -> Callable[[Audio], object]:
     return place
 
 
-async def _conversation(name: str, wire: list[bytes], decoded: list[Audio], tape: Tape | None, *, whole: bool) -> Step:
-    nothing = _Nothing()
-    pacer = Pacer()
-    setup = Setup(
-        agent=AgentSettings(),
-        greeting="",
-        system_prompt="",
-        facts={},
-        now=datetime.now(UTC),
-        voice=Voice(),
-        toolbox=lambda _: Toolbox(  # the simulated model calls none of them
-            nothing, nothing, nothing, now=lambda: datetime.now(UTC), capabilities=AgentSettings().capabilities,
-            caller_phone="",
-        ),
-        inbound=TELEPHONE,
-    )  # fmt: skip
-    stages = Stages(
-        vad=WebrtcVadStream(WebrtcVadOptions(), 8000),
-        stt=await SimulatedSttEngine(SimulatedStt(finish_ms=0)).open(SttOptions(language="en", rate_hz=8000)),
-        llm=SimulatedLlmEngine(SimulatedLlm(first_token_ms=0, tokens_per_s=1e6)),
-        tts=SimulatedTtsEngine(SimulatedTts(first_audio_ms=0, realtime_factor=1e6)),
-    )
-    conversation = Conversation(setup, stages, nothing, nothing, tape or nothing, pacer)
-    running = asyncio.create_task(conversation.run())
-    await asyncio.sleep(0)
-    timeline, receive = Timeline(TELEPHONE), TwilioDialect().receive
+class _Call:
+    """One running conversation, its dialect and its timeline."""
 
-    def feed(audio: Audio) -> None:
-        for frame, start_ms in timeline.place(audio.payload, audio.chunk):
-            conversation.feed(frame, start_ms)
+    def __init__(self, tape: Tape | None, pacer: Pacer, stt: SttSession) -> None:
+        nothing = _Nothing()
+        port: Any = nothing  # of the toolbox: the simulated model calls no tool
+        setup = Setup(
+            agent=AgentSettings(),
+            greeting="",
+            system_prompt="",
+            facts={},
+            now=datetime.now(UTC),
+            voice=Voice(),
+            toolbox=lambda _: Toolbox(port, port, port, now=lambda: datetime.now(UTC)),
+            inbound=TELEPHONE,
+        )
+        stages = Stages(
+            vad=WebrtcVadStream(WebrtcVadOptions(), 8000),
+            stt=stt,
+            llm=SimulatedLlmEngine(SimulatedLlm(first_token_ms=0, tokens_per_s=1e6)),
+            tts=SimulatedTtsEngine(SimulatedTts(first_audio_ms=0, realtime_factor=1e6)),
+        )
+        self.conversation = Conversation(setup, stages, nothing, nothing, tape or nothing, pacer)
+        self._timeline, self._receive = Timeline(TELEPHONE), TwilioDialect().receive
+        self._running = asyncio.create_task(self.conversation.run())
+        self.conversation.clock.begin(pacer.now_ms())
 
-    def take(message: bytes) -> None:
-        audio = receive(message)
+    @classmethod
+    async def begin(cls, tape: Tape | None, pacer: Pacer) -> _Call:
+        engine = SimulatedSttEngine(SimulatedStt(finish_ms=0))
+        call = cls(tape, pacer, await engine.open(SttOptions(language="en", rate_hz=8000)))
+        await asyncio.sleep(0)
+        return call
+
+    def feed(self, audio: Audio) -> None:
+        for frame, start_ms in self._timeline.place(audio.payload, audio.chunk):
+            self.conversation.feed(frame, start_ms)
+
+    def take(self, message: bytes) -> None:
+        audio = self._receive(message)
         if type(audio) is Audio:
-            feed(audio)
+            self.feed(audio)
 
-    conversation.clock.begin(pacer.now_ms())
-    step = await (_timed(name, wire, take) if whole else _timed(name, decoded, feed))
-    conversation.end(EndReason.CALLER_HANGUP)
-    await running
+    async def end(self) -> None:
+        self.conversation.end(EndReason.CALLER_HANGUP)
+        await self._running
+
+
+async def _conversation(name: str, wire: list[bytes], decoded: list[Audio], tape: Tape | None, *, whole: bool) -> Step:
+    pacer = Pacer()
+    call = await _Call.begin(tape, pacer)
+    step = await (_timed(name, wire, call.take) if whole else _timed(name, decoded, call.feed))
+    await call.end()
     pacer.close()
     return step
 
 
-async def _timed(name: str, items: list[object], step: Callable[[object], object]) -> Step:
+async def _many(calls: int, wire: list[bytes], seconds: int = 8) -> Step:
+    """A frame of every call in turn: nothing of a call is in the processor's caches when its next frame comes."""
+    pacer = Pacer()
+    those = [await _Call.begin(None, pacer) for _ in range(calls)]
+    figures = []
+    for at in range(seconds * SECOND):
+        started = time.perf_counter()
+        for offset, call in enumerate(those):
+            call.take(wire[(at + offset * 7) % len(wire)])
+        figures.append((time.perf_counter() - started) / calls * 1e6)
+        for _ in range(3):
+            await asyncio.sleep(0)
+    for call in those:
+        await call.end()
+    pacer.close()
+    name = f"whole, {calls} calls in turn (cold caches)"
+    return Step("ours", name, round(min(figures), 3), round(statistics.median(figures), 3))
+
+
+async def _timed(name: str, items: Sequence[T], step: Callable[[T], object]) -> Step:
     """Second by second of audio; between two, tasks that a boundary started have their turn, untimed."""
     figures = []
     for at in range(0, len(items), SECOND):

@@ -218,13 +218,18 @@ def _change(desk: Desk, heard: Heard) -> None:
     elif heard.field:
         clear_field(desk.state, heard.field)
         advance(desk)
-    elif _aborts(heard) or heard.answer is Answer.NO:
+    elif _aborts(heard) or (heard.answer is Answer.NO and _is_plain_no(heard)):
         _drop(desk)
     elif heard.answer is Answer.YES:
         desk.state.ask = Ask.NOTHING
         advance(desk)
     else:
         _otherwise(desk, heard)
+
+
+def _is_plain_no(heard: Heard) -> bool:
+    """Not the beginning of a correction that was lost."""
+    return len(heard.words) <= 2 or heard.means(Intent.THANKS)
 
 
 def _which(desk: Desk, heard: Heard) -> None:

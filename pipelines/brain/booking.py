@@ -62,11 +62,16 @@ def _apply_when(desk: Desk, heard: Heard) -> bool:
         state.clock, state.after, state.before, state.wish = when.clock, None, None, None
         if state.day is None and state.offers:
             state.day = state.offers[0].date()
-    elif when.after is not None or when.before is not None:
+    elif (when.after is not None or when.before is not None) and not _settled_elsewhere(state):
         state.after, state.before, state.clock, state.wish = when.after, when.before, None, None
     if when.soonest:
         state.soonest, state.clock = True, None
     return False
+
+
+def _settled_elsewhere(state: State) -> bool:
+    """ "For the evening", in answer to another question, was no part of the day: the time stands already."""
+    return state.clock is not None and state.ask in (Ask.SERVICE, Ask.NAME, Ask.PHONE)
 
 
 def choose_offer(desk: Desk, heard: Heard) -> datetime | None:

@@ -20,7 +20,8 @@ _CUES: dict[Intent, dict[str, float]] = {
     Intent.MOVE: {
         "move": 0.9, "move it": 0.2, "move that": 0.2,
         "reschedule": 1.0, "rescheduled": 1.0, "postpone": 1.0, "change": 0.5, "shift": 0.6,
-        "push": 0.4, "another time": 0.4, "different time": 0.4, "different day": 0.4, "appointment": 0.5,
+        "push": 0.4, "another time": 0.6, "different time": 0.6, "different day": 0.6, "another day": 0.6,
+        "appointment": 0.5,
         "my appointment": 0.1, "booking": 0.5, "instead": 0.2, "re schedule": 1.0,
     },
     Intent.CANCEL: {

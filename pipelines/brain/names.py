@@ -31,9 +31,7 @@ def find_name(words: Tokens, lexicon: Lexicon, *, asked: bool, used: frozenset[i
                 return name
     if not asked:
         return ""
-    return _after_my(words, lexicon, used) or _name_from(
-        words, _first_candidate(words, lexicon, used), lexicon, used
-    )
+    return _after_my(words, lexicon, used) or _name_from(words, _first_candidate(words, lexicon, used), lexicon, used)
 
 
 def _after_my(words: Tokens, lexicon: Lexicon, used: frozenset[int]) -> str:

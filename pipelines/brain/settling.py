@@ -92,8 +92,7 @@ def _nothing_that_day(desk: Desk, day: date, known: Free) -> None:
     desk.say("full_on" if known.open else "closed_on", date=desk.date(day))
     state.wish, state.day, state.clock = state.clock or state.wish, None, None
     if known.alternatives:
-        near = state.wish or time(0)
-        offer(desk, nearest(known.alternatives, near, 2))
+        offer(desk, nearest(known.alternatives, state.wish or time(0), 2))
     else:
         desk.ask(Ask.DAY, "ask_day")
 

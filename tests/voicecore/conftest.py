@@ -54,6 +54,7 @@ async def serve(tmp_path: Path, seeded_data: Path) -> AsyncIterator[Serve]:
             logged = stack.enter_context(capture_logs())
             office = await stack.enter_async_context(opened(wanted))
             server = await stack.enter_async_context(running(wanted))
+            await server.warming  # so that only calls start and end tasks from here on
             return House(server, office, logged)
 
         yield started

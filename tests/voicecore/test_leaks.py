@@ -77,7 +77,6 @@ async def one(house: House, number: int) -> None:
 async def test_nothing_is_left_of_any_call(serve: Serve) -> None:
     house = await serve(media=changed(start_timeout_s=0.5))
     await house.get("/healthz")
-    await house.server.warming
     await eventually(lambda: house.server.open_connections() == 0)
     before = Holdings.now()
     for start in range(0, CALLS, AT_ONCE):

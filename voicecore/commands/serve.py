@@ -17,7 +17,7 @@ import uvloop
 from config.loader import load
 from config.schema import ServerSettings
 from pipelines.errors import ConfigError
-from voicecore import logs
+from voicecore import heap, logs
 from voicecore.app import Server, data_ready, running, url_of
 from voicecore.fleet.parent import Fleet
 
@@ -83,6 +83,7 @@ async def _serve(settings: ServerSettings, *, demo_call: bool) -> int:
 
 async def _serve_alone(settings: ServerSettings, signals: Signals, *, demo_call: bool) -> None:
     async with running(settings) as server:
+        heap.settle()
         where = Where(settings, server.url, server.credentials)
         demo = asyncio.create_task(_demonstrate(server, where)) if demo_call else None
         if demo is None:

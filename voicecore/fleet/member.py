@@ -19,7 +19,7 @@ import uvloop
 
 from config.schema import ServerSettings
 from pipelines.errors import VoicecoreError
-from voicecore import logs
+from voicecore import heap, logs
 from voicecore.app import Server, assembled
 from voicecore.fleet.channel import Answer, Answers, Ask, Channel, Drain, Handed, Load, Message, Ready, Stop, Tell
 from voicecore.intake import HandedIntake
@@ -130,6 +130,7 @@ async def serve(end: socket.socket, orders: Orders) -> None:
     async with assembled(orders.settings, intake, member, node=orders.node) as server:
         gateway = server.gateway
         reporting = asyncio.create_task(member.report_load(lambda: gateway.active_calls, server.open_connections))
+        heap.settle()
         member.ready()
         await member.leave.wait()
         draining = asyncio.ensure_future(_drain(server, member.orders))
@@ -138,7 +139,7 @@ async def serve(end: socket.socket, orders: Orders) -> None:
         for task in (draining, stopping, reporting):
             task.cancel()
         await asyncio.wait([draining, stopping, reporting])
-    member.close()
+        member.close()  # so that the parent gives the connections of these last moments to others
 
 
 async def _drain(server: Server, orders: Drain) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, time
+from typing import Any
 
 import pytest
-from conftest import Line
 
 from pipelines.brain.dates import understand
 from pipelines.brain.lexicon import lexicon
 from pipelines.brain.names import corrected_name, find_name
 from pipelines.brain.tokens import tokens
 
-Ring = Callable[..., Line]
+Ring = Callable[..., Any]
 NOW = datetime(2026, 11, 24, 10, 5)
 TO_THE_NAME = ("i'd like to book a checkup", "friday at ten")
 
@@ -123,3 +123,30 @@ async def test_ones_own_appointment_is_no_question_to_the_articles(ring: Ring) -
     line = ring()
     await line.all(*TO_THE_NAME, "anna lee", "yes")
     assert "Your checkup is on Friday" in await line.say("when is my appointment")
+
+
+async def test_a_name_in_answer_to_an_offer_keeps_the_offer(ring: Ring) -> None:
+    line = ring()
+    await line.say("a checkup on saturday at ten")
+    assert "I could offer you Monday" in await line.say("my name is sarah johnson")
+    await line.all("the second one", "yes")
+    assert line.booked == [("Checkup", "2026-11-30 10:00", "Sarah Johnson")]
+
+
+async def test_a_refusal_with_noise_is_no_reason_to_give_up(ring: Ring) -> None:
+    line = ring()
+    await line.all(*TO_THE_NAME, "tom baker", "no")
+    assert "not changed anything" not in await line.say("no make it on wheeler")
+    assert "at eleven a.m., for Tom Baker" in await line.say("at eleven")
+
+
+async def test_an_evening_heard_in_a_service_does_not_move_the_appointment(ring: Ring) -> None:
+    line = ring()
+    await line.all("i'd like an appointment on friday at ten", "it's for the evening")
+    assert "What name" in await line.say("just a filling")
+
+
+async def test_a_different_time_for_an_appointment_is_a_move(ring: Ring) -> None:
+    line = ring()
+    await line.all(*TO_THE_NAME, "tom baker", "yes")
+    assert "I found your checkup" in await line.say("i have an appointment but i need a different time")

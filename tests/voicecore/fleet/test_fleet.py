@@ -265,3 +265,31 @@ async def test_a_rolling_restart_drops_nobody(company: Company) -> None:
         await call.start(sid=f"CAring{len(rung) - 1}")
         await call.until("mark")
         await call.leave("stop")
+
+
+async def test_a_drain_waits_for_the_calls_and_turns_others_away(company: Company) -> None:
+    fresh = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))
+    async with held(company, 1) as (call,), fresh as session:
+        draining = asyncio.create_task(company.fleet.drain())
+        await eventually(lambda: len(company.fleet.members) == 1)  # who has no call leaves at once
+        assert await unready(company, session) == ["draining"]
+        async with session.post(company.server.url + VOICE, data={"To": "+15550100000"}) as response:
+            assert "All lines are busy" in await response.text()
+        await call.say()
+        await call.until("mark")  # still answered
+        assert not draining.done()
+        await call.leave("stop")
+        await asyncio.wait_for(draining, 20)
+    ended = await company.ended(call.sid)
+    assert ended.call.end_reason is EndReason.CALLER_HANGUP
+    assert ended.turns[1].caller_text
+    assert company.fleet.members == {}
+
+
+async def unready(company: Company, session: aiohttp.ClientSession) -> list[str]:
+    """What `/readyz` complains about."""
+    async with session.get(company.server.url + "/readyz") as response:
+        checks = (await response.json())["checks"]
+        found = [why for why in checks.values() if why != "ok"]
+        assert (response.status == 503) == bool(found)
+    return found
