@@ -186,6 +186,10 @@ class Person:
         if asked == "answer_offer" and wants_slots:
             return self._pick("answer_day_time")
         if asked == "answer_field" and wants_slots:
+            self._name_corrections += self._wrong == "correct_name"
+            if self._wrong == "correct_name" and self._name_corrections > 2 * NAME_CORRECTIONS:
+                self._wrong = ""
+                return self._pick("answer_yes")
             return self._pick(self._wrong or "answer_day_time")
         if asked == "confirm":
             return self._pick("answer_yes" if self._agreed else "answer_no")

@@ -44,6 +44,11 @@ class Minutes:
         self._count += 1
         return turn
 
+    def begin_turn(self) -> Turn:
+        """An exchange that no speech began: of the agent's own accord, or keyed in."""
+        self.turn = self.open(self._now())
+        return self.turn
+
     def begin_utterance(self, at_ms: float) -> None:
         self.utterance = self.open(at_ms)
         self.utterance.caller_started_ms = at_ms
@@ -67,6 +72,13 @@ class Minutes:
         self.turn, self.utterance = None, turn
         self.event(EventKind.TURN_RESUMED)
         return True
+
+    def forget_turn(self) -> None:
+        """It was committed, and turned out to be nothing."""
+        self.turn = None
+
+    def forget_utterance(self) -> None:
+        self.utterance = None
 
     def caller_said(self, turn: Turn, text: str) -> None:
         turn.caller_text = text

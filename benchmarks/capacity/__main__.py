@@ -13,6 +13,7 @@ import json
 import math
 import os
 import platform
+import signal
 import sys
 import tempfile
 import time
@@ -165,6 +166,9 @@ async def whole(arguments: argparse.Namespace) -> dict[str, Any]:
             results["ours"]["half"] = await at_half(contender, server_core, half, 10.0 if arguments.quick else 18.0)
             starts = await start_up_s(contender, server_core, 1 if arguments.quick else 3)
             results["ours"]["first_calls_s"] = [round(one, 2) for one in [first_call_s, *starts]]
+        report["headline"] = headline(results)
+        if arguments.out:  # as far as it has come
+            arguments.out.write_text(json.dumps(_finite(report), indent=1, default=str) + "\n")
     report["headline"] = headline(results)
     return report
 
@@ -266,6 +270,8 @@ def main() -> None:
     if arguments.calls is None and arguments.url:
         parser.error("--url needs --calls")
     work = whole(arguments) if arguments.calls is None else one_point(arguments)
+    # A plain kill ends the servers as well, by way of the same clean-up as Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     report = uvloop.run(work)
     text = json.dumps(_finite(report), indent=1, default=str)
     if arguments.out:

@@ -104,6 +104,8 @@ class Caller:
         )
 
     def hang_up(self) -> None:
+        self._figures.finish(self._answer)
+        self._answer = None
         self._sequence += 1
         self._send(
             b'{"event":"stop","sequenceNumber":"%d","streamSid":"%b","stop":{"accountSid":"","callSid":""}}'

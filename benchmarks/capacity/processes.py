@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import shlex
 import signal
@@ -15,6 +16,7 @@ import msgspec
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
+PR_SET_PDEATHSIG = 1  # prctl(2)
 START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 8.0
 
@@ -68,7 +70,7 @@ class ServerProcess:
                 stderr=log,
                 env=self._environment,
                 start_new_session=True,
-                preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+                preexec_fn=lambda: _before_exec(core),
             )
 
     async def until_listening(self, port: int) -> float:
@@ -141,6 +143,12 @@ class ServerProcess:
 
     def _what(self) -> str:
         return shlex.join(self._command[:6])
+
+
+def _before_exec(core: int) -> None:
+    """In the child: its core, and its end when this process is killed without a chance to stop it."""
+    os.sched_setaffinity(0, {core})
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def tree(pid: int) -> list[int]:

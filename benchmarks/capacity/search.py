@@ -20,8 +20,10 @@ from benchmarks.capacity.processes import ServerFailed, ServerProcess, core_time
 from benchmarks.capacity.servers import Contender
 
 ALLOWED_MS = 100.0
-RING_PER_S = 40.0  # new calls a second, at most a tenth of those there beyond that
+RING_PER_S = 60.0  # new calls a second, at most a tenth of those there beyond that
 SETTLE_S = 4.0
+DISTURBED_PCT = 15.0  # of the server's core, used by others: a failure there is looked at once more
+GENERATOR_LATE = "generator late"
 CLEARLY_LATE_MS = 20.0  # generator's own lateness, p95, above which a point says nothing of the server
 
 
@@ -101,14 +103,18 @@ class Search:
             found.bounded_by = one.why_not
             return
         good, bad, calls = 1, 0, self._contender.first_guess
-        while time.monotonic() < self._plan.deadline_s:
+        while time.monotonic() + self._needs_s(calls) < self._plan.deadline_s:
             point = await self.point(calls, self._plan.window_s)
-            if not point.holds and point.core_others_pct > 15.0 and time.monotonic() < self._plan.deadline_s:
+            disturbed = not point.holds and point.core_others_pct > DISTURBED_PCT
+            if disturbed and time.monotonic() + self._needs_s(calls) < self._plan.deadline_s:
                 say(point)
                 point = await self.point(calls, self._plan.window_s)  # somebody else used the core: once more
             say(point)
             if point.holds:
                 good = calls
+            elif GENERATOR_LATE in point.why_not:
+                found.bounded_by = f"{point.why_not} at {calls}: at least {good}"
+                break
             else:
                 bad, found.bounded_by = calls, point.why_not
             if bad and (bad - good) <= max(1, int(self._plan.precision * good)):
@@ -120,6 +126,10 @@ class Search:
         else:
             found.bounded_by = found.bounded_by or "time"
         found.calls_per_core = good
+
+    def _needs_s(self, calls: int) -> float:
+        """About how long the next point takes."""
+        return max(0, calls - len(self._generator)) / RING_PER_S + SETTLE_S + self._plan.window_s
 
     async def point(self, calls: int, window_s: float) -> Point:
         generator, server = self._generator, self._server
@@ -186,7 +196,7 @@ class Search:
         }
         reasons = [reason for reason, is_so in faults.items() if is_so]
         if reasons and point.generator_late_ms["p95"] > CLEARLY_LATE_MS:
-            reasons.append("generator late")
+            reasons.append(GENERATOR_LATE)
         return ", ".join(reasons)
 
 

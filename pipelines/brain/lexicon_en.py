@@ -62,7 +62,7 @@ _CUES: dict[Intent, dict[str, float]] = {
     Intent.THANKS: {"thanks": 1.0, "thank you": 1.0, "thank": 0.8, "cheers": 1.0, "appreciate": 0.8},
     Intent.REPEAT: {
         "repeat": 1.0, "again": 0.6, "say that": 0.5, "pardon": 1.0, "what did you say": 1.0, "come again": 0.8,
-        "didn't hear": 0.8, "didn't catch": 0.8, "couldn't hear": 0.8, "excuse me": 0.6, "sorry what": 1.0,
+        "didn't hear": 0.8, "didn't catch": 0.8, "couldn't hear": 0.8, "excuse me": 0.6,
         "what was that": 1.0,
     },
     Intent.ABORT: {

@@ -56,7 +56,7 @@ _SENTENCES: dict[str, Text] = {
         "Please tell me your telephone number, digit by digit.",
     ),
     "ask_which_field": (
-        "What would you like to change: the day, the time, or the name?",
+        "What would you like to change: the service, the day, the time, or the name?",
         "Please tell me what to change, for example: Wednesday at four.",
     ),
     # offers

@@ -48,6 +48,27 @@ def test_an_exchange_from_utterance_to_record() -> None:
     assert desk.kinds() == [(EventKind.TURN_COMMITTED, 0), (EventKind.REPLY_FINISHED, 0)]
 
 
+def test_a_turn_that_no_speech_began() -> None:
+    desk = Desk()
+    desk.now = 700.0
+    turn = desk.minutes.begin_turn()
+    assert (turn.index, turn.started_ms, turn.caller_started_ms) == (0, 700.0, None)
+    desk.minutes.close("Are you still there?", 1500.0, interrupted=False)
+    assert desk.records.turns == [turn]
+
+
+def test_what_was_nothing_is_not_recorded() -> None:
+    desk = Desk()
+    desk.minutes.begin_utterance(100.0)
+    desk.minutes.forget_utterance()
+    desk.minutes.abandon_utterance("")
+    desk.minutes.begin_utterance(900.0)
+    desk.minutes.commit(1000.0)
+    desk.minutes.forget_turn()
+    desk.minutes.close("", None, interrupted=True)
+    assert desk.records.turns == []
+
+
 def test_a_turn_that_is_taken_back_stays_the_same_turn() -> None:
     desk = Desk()
     desk.minutes.begin_utterance(100.0)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
-from media_server import SEED, House, settings
+from media_server import SEED, House, Serve, settings
 from structlog.testing import capture_logs
 
 from config.schema import ServerSettings
@@ -20,8 +20,6 @@ from voicecore.services.operator import opened
 from voicecore.services.passwords import Passwords
 from voicecore.services.seeding import Seeder
 from voicecore.storage.database import Database
-
-Serve = Callable[..., Awaitable[House]]
 
 
 @pytest.fixture(scope="session")

@@ -295,3 +295,6 @@ def error_codes(detail: CallDetail) -> list[str]:
 
 def changed(media: MediaSettings = MEDIA, **changes: Any) -> MediaSettings:
     return msgspec.structs.replace(media, **changes)
+
+
+Serve = Callable[..., Awaitable[House]]  # makes a server with settings of the test's own

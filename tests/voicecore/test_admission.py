@@ -9,8 +9,7 @@ from xml.etree import ElementTree
 import aiohttp
 import msgspec
 import pytest
-from conftest import Serve
-from media_server import ADMISSION, House, RawSocket, eventually
+from media_server import ADMISSION, House, RawSocket, Serve, eventually
 from virtual_time import in_virtual_time, pass_ms, virtual_loop
 from websockets.exceptions import InvalidStatus
 
@@ -125,9 +124,7 @@ def test_without_a_quota_everybody_may_have_all() -> None:
     assert gate.counted == {}
 
 
-@pytest.mark.parametrize(
-    ("load", "reason"), [("lag_ms", Refusal.LOOP_LAG), ("backlog_ms", Refusal.ENGINE_BACKLOG)]
-)
+@pytest.mark.parametrize(("load", "reason"), [("lag_ms", Refusal.LOOP_LAG), ("backlog_ms", Refusal.ENGINE_BACKLOG)])
 def test_what_is_behind_takes_nobody(load: str, reason: Refusal) -> None:
     gate = Gate(max_loop_lag_ms=60, max_engine_backlog_ms=60, priority_numbers=("+1",))
     setattr(gate, load, 60.0)

@@ -93,7 +93,8 @@ def test_one_alone_is_as_it_was() -> None:
 
 
 @pytest.mark.parametrize(
-    "garbage", ["", "\n", "{", 'a{b="c', "voicecore_calls_total not-a-number", "# TYPE", "\x00", "a{=} 1", "a 1 2 3 4 5"]
+    "garbage",
+    ["", "\n", "{", 'a{b="c', "voicecore_calls_total not-a-number", "# TYPE", "\x00", "a{=} 1", "a 1 2 3 4 5"],
 )
 async def test_a_fellow_that_talks_nonsense_costs_only_its_own_figures(garbage: str) -> None:
     process, other = Process(), Process()

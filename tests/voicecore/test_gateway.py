@@ -9,8 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from conftest import Serve
-from media_server import ANSWERS, SILENT, House, RawSocket, changed, error_codes, events, eventually, utterance
+from media_server import ANSWERS, SILENT, House, RawSocket, Serve, changed, error_codes, events, eventually, utterance
 from twilio.request_validator import RequestValidator
 from websockets.exceptions import InvalidStatus
 

@@ -10,8 +10,7 @@ import threading
 from pathlib import Path
 from typing import NamedTuple
 
-from conftest import Serve
-from media_server import House, changed, eventually
+from media_server import House, Serve, changed, eventually
 from test_front import GET, Wire
 from test_session import REASONS, reach
 

@@ -7,8 +7,7 @@ import asyncio
 import msgspec
 import numpy as np
 import pytest
-from conftest import Serve
-from media_server import ANSWERS, QUICK, TEXTS, House, events
+from media_server import ANSWERS, QUICK, TEXTS, House, Serve, events
 
 from pipelines.events import EndReason, EventKind
 from pipelines.timing import response_latency_ms, waterfall

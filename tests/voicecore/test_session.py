@@ -7,12 +7,12 @@ import json
 from typing import Any
 
 import pytest
-from conftest import Serve
 from media_server import (
     ANSWERS,
     SILENT,
     House,
     RawSocket,
+    Serve,
     changed,
     error_codes,
     events,

@@ -10,8 +10,7 @@ import socket as sockets
 import struct
 
 import pytest
-from conftest import Serve
-from media_server import SILENT, House, changed, error_codes
+from media_server import SILENT, House, Serve, changed, error_codes
 
 from pipelines.events import EndReason
 

@@ -7,8 +7,7 @@ from xml.etree import ElementTree
 
 import aiohttp
 import pytest
-from conftest import Serve
-from media_server import House
+from media_server import House, Serve
 from twilio.request_validator import RequestValidator
 
 from config.schema import TwilioSettings

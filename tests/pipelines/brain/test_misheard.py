@@ -150,3 +150,10 @@ async def test_a_different_time_for_an_appointment_is_a_move(ring: Ring) -> None
     line = ring()
     await line.all(*TO_THE_NAME, "tom baker", "yes")
     assert "I found your checkup" in await line.say("i have an appointment but i need a different time")
+
+
+async def test_sorry_and_a_question_is_no_request_to_repeat(ring: Ring) -> None:
+    line = ring()
+    await line.all(*TO_THE_NAME, "olson", "no")
+    assert (await line.say("sorry what exit are you in")).startswith("Sorry, I didn't quite get that.")
+    assert "Karen Lewis" in await line.say("sorry my name is karen lewis")

@@ -59,8 +59,6 @@ def connected() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield client, listener.accept()[0]
 
 
-
-
 async def test_messages_arrive_whole_and_in_order() -> None:
     with line() as (parent, member):
         sent: list[Message] = [Tell("topic", f"{number}:" + "x" * (number * 37 % 3000)) for number in range(500)]
@@ -161,5 +159,5 @@ async def test_no_descriptor_is_left() -> None:
             parent.channel.close()
             for stack in pairs:
                 stack.close()
-            await eventually(lambda: member.lost)  # noqa: B023  # within this round
+            await eventually(lambda: member.lost)  # within this round
     assert open_fds() == before

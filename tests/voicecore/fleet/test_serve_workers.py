@@ -46,10 +46,13 @@ class Serving(House):
         """The next line of the output that begins so."""
         assert self.process.stdout is not None
         async with asyncio.timeout(60):
-            while (line := (await self.process.stdout.readline()).decode()):
+            while line := (await self.process.stdout.readline()).decode():
                 if line.startswith(begin):
                     return line
         raise AssertionError(f"the output ended without {begin!r}")
+
+    async def talks(self) -> bool:
+        return "\nvoicecore_calls_active 1.0\n" in (await self.get("/metrics"))[1]
 
     async def unready(self) -> bool:
         status, _ = await self.get("/readyz")
@@ -98,7 +101,7 @@ async def test_signals_restart_drain_and_end(serving: Serving) -> None:
     first = serving.members
     assert len(first) == 2
     talking = asyncio.create_task(serving.call(turns=2))
-    _, before = await serving.get("/metrics")
+    await eventually(serving.talks)
     serving.process.send_signal(signal.SIGHUP)
     await serving.line("restarted")
     result = await talking
