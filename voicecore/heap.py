@@ -1,7 +1,6 @@
 """The garbage collector in a process of many calls: what boot made is never looked at again, the young seldom.
 
-A full collection stops every call at once; with the interpreter's own thresholds it comes several times a second.
-It refuses to know what is on the heap.
+A full collection stops every call at once. It refuses to know what is on the heap.
 """
 
 from __future__ import annotations
