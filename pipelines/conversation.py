@@ -118,6 +118,9 @@ class Conversation:
         """Break off politely: a closing sentence, then the end."""
         if self._ending.reason is not None or self._ending.pending is not None:
             return
+        if not self._running:
+            self.end(reason)  # nobody can speak yet, or any more
+            return
         closing = {
             EndReason.MAX_DURATION: self._phrases.time_is_up,
             EndReason.CALLER_SILENT: self._phrases.silent_goodbye,
@@ -243,12 +246,12 @@ class Conversation:
 
     def _commit(self) -> None:
         turn = self._listener.commit()
-        self._silence.caller_spoke()
         self._silence.thinking(self._now(), turn.caller_ended_ms)
         self._speaker.start(self._answer(turn))
 
     def _commit_keys(self, entry: str) -> None:
         turn = self._minutes.begin_turn()
+        self._silence.caller_spoke()
         self._floor.reply_pending()
         self._silence.thinking(self._now(), None)
         self._speaker.start(self._responder.answer(turn, entry))
@@ -258,6 +261,7 @@ class Conversation:
         if text is None:
             self._floor.nothing_said()
         else:
+            self._silence.caller_spoke()
             self._floor.protected = False
             await self._responder.answer(turn, text)
 

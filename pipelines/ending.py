@@ -48,7 +48,7 @@ class Ending:
 
     def revoke(self) -> None:
         """Who interrupts a goodbye wants to go on."""
-        self.pending = None
+        self.pending = self._closing_ms = None
 
     def reply_over(self, now_ms: float) -> None:
         """By our own clock the running reply was heard to its end."""

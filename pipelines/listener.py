@@ -72,6 +72,7 @@ class Listener:
 
     def drop(self) -> None:
         """It was nothing, or is wanted no longer."""
+        self._stop_flush()
         self._minutes.forget_utterance()
         self._ear.drop()
 

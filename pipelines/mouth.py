@@ -77,8 +77,13 @@ class Mouth:
 
     # --- playing ------------------------------------------------------------------------------------
 
-    def tick(self, now_ms: float) -> None:
+    def tick(self, now_ms: float) -> bool:
+        """Release what is due. True when the reply was heard to its end."""
+        now = self._clock.at(now_ms)
+        if self.playout.rests(now):
+            return False  # two ticks of three: what was released lasts for three
         self._release(now_ms)
+        return self.playout.finished(now)
 
     def pause(self) -> None:
         self.playout.paused = True
@@ -102,9 +107,6 @@ class Mouth:
     def mark_returned(self, name: str) -> None:
         if match := OUR_MARK.fullmatch(name):
             self.playout.confirm(int(match[1]), float(match[2]))
-
-    def finished(self, now_ms: float) -> bool:
-        return self.playout.finished(self._clock.at(now_ms))
 
     def heard_text(self, now_ms: float) -> str:
         return self.playout.heard_text(self._clock.at(now_ms))

@@ -130,8 +130,7 @@ class Speaker:
 
     def tick(self, now_ms: float) -> None:
         """From the pacer, each 20 ms while the agent speaks."""
-        self._mouth.tick(now_ms)
-        if self._mouth.finished(now_ms):
+        if self._mouth.tick(now_ms):
             self._over()
 
     def _over(self) -> None:

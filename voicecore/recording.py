@@ -25,7 +25,7 @@ from voicecore.domain.calls import Peaks
 log = logging.getLogger(__name__)
 
 HELD_BACK_MS = 2000.0  # may still be erased: more than the playout ever runs ahead
-HAND_OVER_MS = 1000.0
+HAND_OVER_MS = 2000.0  # of audio at once: each hand-over costs the same, whatever it holds
 LOOK_EVERY_S = 0.2
 PEAKS_PER_SECOND = 10
 QUEUE_LIMIT = 20_000  # hand-overs waiting for the disk; then audio is lost, and that is counted

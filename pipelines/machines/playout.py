@@ -145,6 +145,10 @@ class Playout:
         """Call time at which everything released so far has been heard."""
         return self._head_ms
 
+    def rests(self, now_ms: float) -> bool:
+        """As much is out as may be, and it is still being heard: nothing can be due now."""
+        return self._head_ms - now_ms > self._release_below_ms
+
     def finished(self, now_ms: float) -> bool:
         """Everything there was to say was heard."""
         if not self._complete or self._queued_bytes:

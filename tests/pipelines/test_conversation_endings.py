@@ -176,3 +176,15 @@ async def test_a_long_call_in_which_the_loop_stalls_now_and_then() -> None:
             assert call.carrier.heard(silent_since) == OFFER
             assert call.conversation.mouth.playout.underruns == 0
         assert call.now > 45_000
+
+
+@in_virtual_time
+async def test_noises_do_not_keep_a_dead_call_alive() -> None:
+    async with Call(limits=CallLimits(caller_silence_s=4, max_reprompts=2)) as call:
+        await call.greeted()
+        for _ in range(20):
+            if call.reason is not None:
+                break
+            await call.cough(200)
+            await call.wait(6000)
+        assert await call.ended() is EndReason.CALLER_SILENT

@@ -42,7 +42,7 @@ class Speaking:
             self.mouth.tick(self.pacer.now_ms())
 
     def finished(self) -> bool:
-        return self.mouth.finished(self.pacer.now_ms())
+        return self.mouth.playout.finished(self.clock.at(self.pacer.now_ms()))
 
 
 @in_virtual_time

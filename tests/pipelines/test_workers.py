@@ -162,6 +162,7 @@ async def test_sending_to_a_child_that_does_not_read_is_refused_not_queued_for_e
     async with at_work(probe(close_timeout_s=0.2, max_unsent_bytes=1_000_000)) as (worker, desk):
         worker.send(Ask("stop reading"))
         await desk.answers.get()
+
         def flood() -> None:
             for _ in range(20):
                 worker.send(Ask("unread", b"x" * 200_000))
