@@ -24,6 +24,7 @@ RING_PER_S = 60.0  # new calls a second, at most a tenth of those there beyond t
 SETTLE_S = 4.0
 DISTURBED_PCT = 15.0  # of the server's core, used by others: a failure there is looked at once more
 GENERATOR_LATE = "generator late"
+GENERATOR_FULL_PCT = 90.0  # of its core: more calls would measure the generator
 CLEARLY_LATE_MS = 20.0  # generator's own lateness, p95, above which a point says nothing of the server
 
 
@@ -112,6 +113,9 @@ class Search:
             say(point)
             if point.holds:
                 good = calls
+                if point.generator_cpu_pct > GENERATOR_FULL_PCT:
+                    found.bounded_by = f"generator at its limit: at least {good}"
+                    break
             elif GENERATOR_LATE in point.why_not:
                 found.bounded_by = f"{point.why_not} at {calls}: at least {good}"
                 break

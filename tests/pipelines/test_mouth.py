@@ -24,6 +24,7 @@ class Speaking:
         self.carrier = Carrier(self.book, lambda: virtual_loop().time() * 1000 - start)
         clock = CallClock()
         clock.begin(start)
+        self.clock = clock
         self.mouth = Mouth(self.carrier, self.records, self.pacer, clock, 200.0)
         self.carrier.conversation = self  # type: ignore[assignment]
         self.generation = self.mouth.begin()
