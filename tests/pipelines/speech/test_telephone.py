@@ -44,3 +44,21 @@ def test_loudness_is_that_of_the_loud_part() -> None:
     quiet_and_loud = bytes(16000) + tone(400, MODEL_HZ)
     assert loudness(quiet_and_loud) == pytest.approx(5000 / np.sqrt(2), rel=0.05)
     assert loudness(b"\0\0") == 0.0
+
+
+def test_a_full_band_line_is_cut_down_to_the_telephone_band() -> None:
+    low = np.frombuffer(tone(120, 8000), np.int16)
+    voice = np.frombuffer(tone(1000, 8000), np.int16)
+    stream = WideBand(8000)
+    stream.feed((low + voice).astype(np.int16).tobytes())  # by now it has shown what it is
+    bands = spectrum(stream.feed((low + voice).astype(np.int16).tobytes()))
+    assert bands[120] < 0.02 * bands[1000]
+
+
+def test_a_telephone_line_is_left_as_it_is() -> None:
+    faint_hum = np.frombuffer(tone(120, 8000), np.int16) // 5
+    voice = np.frombuffer(tone(1000, 8000), np.int16)
+    stream = WideBand(8000)
+    stream.feed((faint_hum + voice).astype(np.int16).tobytes())
+    bands = spectrum(stream.feed((faint_hum + voice).astype(np.int16).tobytes()))
+    assert bands[120] == pytest.approx(bands[1000] / 5, rel=0.1)
