@@ -54,6 +54,7 @@ ensure_environment() {
     : >"$unfinished"
     "$python" -m pip install -qq --disable-pip-version-check --require-hashes -r "$root/requirements.lock" >&2
     "$python" -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e "$root" >&2
+    "$python" -m compileall -q "$root/config" "$root/pipelines" "$root/voicecore" # else the first start would
     rm -f -- "$unfinished"
     printf '%s\n' "$wanted" >"$stamp"
   fi

@@ -8,17 +8,17 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from functools import partial
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, files
-from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import msgspec
 import numpy as np
 
 from benchmarks.floor.measure import Step, absent, timed
 from pipelines.audio import Codec, from_pcm16, rms, to_pcm16
+from pipelines.errors import EngineMissing
+from pipelines.providers._silero_network import SILENT_STATE, Network, Window, find_model
 from pipelines.providers.webrtc import WebrtcVadOptions, WebrtcVadStream
 from voicecore.transports.twilio import TwilioDialect
 
@@ -97,73 +97,26 @@ def samples(ulaw: bytes) -> list[Step]:
 def detectors(speech: list[bytes]) -> list[Step]:
     """`speech`: frames of signed samples, so that adaptive detectors see real audio."""
     group = "voice detection"
-    found = [_webrtc(group, speech)]
-    try:
-        found += _silero(group, b"".join(speech))
-    except (ImportError, FileNotFoundError) as error:
-        found.append(absent(group, "Silero through onnxruntime", f"{error} (pip install onnxruntime faster-whisper)"))
-    return found
-
-
-def _webrtc(group: str, speech: list[bytes]) -> Step:
     stream = WebrtcVadStream(WebrtcVadOptions(), 8000)
 
     def hear() -> None:
         for pcm in speech:
             stream.feed(pcm)
 
-    return timed(group, "webrtcvad behind our energy gate", hear, per=len(speech))
-
-
-def _model_path() -> Path:
-    """The Silero file among faster-whisper's assets, without importing the package."""
+    found = [timed(group, "webrtcvad behind our energy gate", hear, per=len(speech))]
     try:
-        listed = files("faster-whisper") or []
-    except PackageNotFoundError as error:
-        raise FileNotFoundError("no Silero file: faster-whisper is not installed") from error
-    for entry in listed:
-        if entry.name.startswith("silero") and entry.name.endswith(".onnx"):
-            return Path(str(entry.locate()))
-    raise FileNotFoundError("no Silero file among faster-whisper's assets")
-
-
-def _silero(group: str, pcm: bytes) -> list[Step]:
-    onnxruntime: Any = import_module("onnxruntime")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(_model_path()), sess_options=options, providers=["CPUExecutionProvider"])
-    inputs = {one.name: one.shape for one in session.get_inputs()}
-    audio = np.frombuffer(pcm, np.int16).astype(np.float32) / 32768.0
-    found: list[Step] = []
-    for batch in (1, 16, 32):
-        feed = _silero_feed(inputs, audio, batch)
-        name = f"Silero, one session, batch of {batch} calls, per window"
-        try:
-            session.run(None, feed)
-        except Exception as error:  # the runtime's own errors share no base; a model of another shape is a finding
-            return [*found, absent(group, name, f"{type(error).__name__}: inputs are {inputs}")]
-        found.append(timed(group, name, lambda feed=feed: session.run(None, feed), batches=15, per=batch))  # type: ignore[misc]
+        network = Network(find_model(""))
+    except EngineMissing as error:
+        return [*found, absent(group, "Silero through onnxruntime", str(error))]
+    window = Window(8000)
+    pcm = b"".join(speech)
+    for batch in (1, 4, 16, 32):
+        audio = [pcm[at : at + window.size] for at in range(0, batch * window.step, window.step)]
+        states = [SILENT_STATE] * batch
+        name = f"Silero's network, a 32 ms window of each of {batch} calls, per window"
+        run = partial(network.run, window, audio, states)
+        found.append(timed(group, name, run, batches=15, per=batch, note="only where the first stage hears speech"))
     return found
-
-
-def _silero_feed(inputs: dict[str, list[Any]], audio: Any, batch: int) -> dict[str, Any]:
-    """One window for each of `batch` calls, whatever generation of the model this is."""
-    window = 256 + 32  # 32 ms at 8 kHz and the context that the model wants before it
-    width = inputs["input"][-1] if isinstance(inputs.get("input", [None])[-1], int) else window
-    rows = np.stack([np.resize(audio[n * 256 :], width) for n in range(batch)])
-    feed: dict[str, Any] = {"input": rows}
-    for name, shape in inputs.items():
-        if name == "sr":
-            feed[name] = np.array(8000, dtype=np.int64)
-        elif name != "input":
-            feed[name] = np.zeros([size if isinstance(size, int) and size != 1 else _free(size, i, batch)
-                                   for i, size in enumerate(shape)], dtype=np.float32)  # fmt: skip
-    return feed
-
-
-def _free(size: object, axis: int, batch: int) -> int:
-    """State is (layers, batch, width): its middle axis follows the batch."""
-    return batch if axis == 1 else size if isinstance(size, int) else 2
 
 
 def encoding(ulaw: bytes) -> list[Step]:

@@ -1,7 +1,7 @@
 """What every voice activity detector must do, on real synthesized speech with and without noise.
 
 The truth is computed offline from the clean clip: 10 ms blocks within 26 dB of the active level. In
-noise only what stands above the noise counts, for nobody can hear the rest.
+noise only what stands above the noise must be found, for nobody can hear the rest.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from benchmarks import sounds
 from pipelines.audio import AudioFormat, Codec
 from pipelines.errors import AudioFormatError, EngineMissing
 from pipelines.registry import make
@@ -56,7 +57,7 @@ def speech() -> dict[int, list[Floats]]:
     return {rate_hz: asyncio.run(_speak(rate_hz)) for rate_hz in (8000, 16000)}
 
 
-@pytest.fixture(params=["webrtc"])
+@pytest.fixture(params=["webrtc", "silero"])
 def vad(request: pytest.FixtureRequest) -> Iterator[Vad]:
     engine = asyncio.run(make("vad", request.param, {}, source="test"))
     assert isinstance(engine, Vad)
@@ -85,7 +86,7 @@ class Score:
     """Collects decisions against the truth, over clips in their silence or noise."""
 
     def __init__(self) -> None:
-        self.hits = self.false = self.missed = 0
+        self.hits = self.false = self.found = self.missed = 0
         self.end_errors_ms: list[int] = []
         self.start_errors_ms: list[int] = []
         self.false_before = 0
@@ -93,22 +94,24 @@ class Score:
     def add(self, vad: Vad, clip: Floats, snr_db: float | None, rate_hz: int, seed: int) -> None:
         active = np.sqrt((clip[np.abs(clip) > 300] ** 2).mean())
         samples = np.concatenate([np.zeros(LEAD_S * rate_hz), clip, np.zeros(rate_hz)])
-        least = active * 10 ** (-26 / 20)
+        audible = least = active * 10 ** (-26 / 20)
         if snr_db is not None:
             level = active * 10 ** (-snr_db / 20)
             samples += telephone_noise(len(samples), seed, rate_hz) * level
-            least = max(least, level * 2)
+            audible = max(least, level * 2)
         block = rate_hz // 100
-        loud = np.sqrt((clip[: len(clip) // block * block].reshape(-1, block) ** 2).mean(axis=1)) > least
+        levels = np.sqrt((clip[: len(clip) // block * block].reshape(-1, block) ** 2).mean(axis=1))
         decided = decide(vad, samples, rate_hz)
-        truth = np.zeros_like(decided)
-        truth[LEAD_S * 50 + np.flatnonzero(loud) // 2] = True
+        truth, heard = np.zeros_like(decided), np.zeros_like(decided)
+        truth[LEAD_S * 50 + np.flatnonzero(levels > least) // 2] = True
+        heard[LEAD_S * 50 + np.flatnonzero(levels > audible) // 2] = True
         where = np.flatnonzero(truth)
         bridged = truth.copy()
         for before, after in pairwise(where):
             bridged[before:after] |= after - before < 10  # a stop consonant is part of a word
         self.hits += int((decided & truth).sum())
-        self.missed += int((~decided & truth).sum())
+        self.found += int((decided & heard).sum())
+        self.missed += int((~decided & heard).sum())
         self.false += int((decided & ~bridged).sum())
         self.false_before += int(decided[: where[0] - 3].sum())
         found = np.flatnonzero(decided[where[0] - 3 :]) + where[0] - 3
@@ -122,7 +125,7 @@ class Score:
 
     @property
     def recall(self) -> float:
-        return self.hits / (self.hits + self.missed)
+        return self.found / (self.found + self.missed)
 
     def ends_within(self, ms: int) -> float:
         return float(np.mean(np.abs(self.end_errors_ms) <= ms))
@@ -152,15 +155,53 @@ def test_clean_speech_ends_where_its_energy_ends(vad: Vad, speech: dict[int, lis
     assert got.false_before == 0, got
 
 
-@pytest.mark.parametrize(("snr_db", "precision", "recall"), [(20, 0.97, 0.95), (10, 0.95, 0.93), (5, 0.75, 0.85)])
-def test_speech_in_noise(
-    vad: Vad, speech: dict[int, list[Floats]], snr_db: float, precision: float, recall: float
-) -> None:
+@pytest.mark.parametrize(("snr_db", "end_ms"), [(20, 20), (10, 80), (5, 80)])
+def test_speech_in_noise(vad: Vad, speech: dict[int, list[Floats]], snr_db: float, end_ms: int) -> None:
     got = score(vad, speech[8000], snr_db)
-    assert got.precision > precision, got
-    assert got.recall > recall, got
-    assert np.median(np.abs(got.end_errors_ms)) <= 20, got
-    assert got.ends_within(20) >= (0.9 if snr_db >= 10 else 0.5), got
+    assert got.precision > 0.95, got
+    assert got.recall > 0.95, got
+    assert got.ends_within(end_ms) >= 0.7, got  # the softer part of them drowns
+    assert got.ends_within(end_ms + 60) >= 0.9, got
+
+
+@pytest.mark.parametrize("snr_db", [20, 10])
+@pytest.mark.parametrize("sound", ["music", "babble"])
+def test_noise_that_rises_and_falls_goes_on_when_speech_ends(
+    vad: Vad, speech: dict[int, list[Floats]], sound: str, snr_db: float
+) -> None:
+    random = np.random.default_rng(2)
+    pause = 3 * 8000
+    caller = np.concatenate([np.zeros(3 * 8000)] + [np.pad(clip, (0, pause)) for clip in speech[8000][:4]])
+    dense = [clip[np.abs(clip) > 30] for clip in speech[8000]]
+    noise = {
+        "music": lambda seconds: sounds.music(seconds, 1),
+        "babble": lambda seconds: sounds.babble([dense[i] for i in random.permutation(len(dense))[:5]], seconds, 1),
+    }[sound](len(caller) / 8000 + 1)[: len(caller)]
+    active = np.sqrt((caller[np.abs(caller) > 300] ** 2).mean())
+    decided = decide(vad, caller + noise * active * 10 ** (-snr_db / 20))
+    at = 3 * 8000
+    for clip in speech[8000][:4]:
+        start, end = at // 160, (at + len(clip)) // 160
+        assert decided[start:end].mean() > 0.3
+        assert decided[end + 15 : end + pause // 160].mean() < 0.1
+        at += len(clip) + pause
+
+
+def test_a_quiet_talker_after_a_loud_one(vad: Vad, speech: dict[int, list[Floats]]) -> None:
+    loud, quiet = speech[8000][0], speech[8000][4] * 10 ** (-20 / 20)
+    decided = decide(vad, np.concatenate([np.zeros(16000), loud * 1.5, np.zeros(8000), quiet, np.zeros(8000)]))
+    start = (24000 + len(loud)) // 160
+    assert decided[start : start + len(quiet) // 160].mean() > 0.5
+
+
+def test_a_long_story_in_noise_does_not_become_the_noise(vad: Vad, speech: dict[int, list[Floats]]) -> None:
+    clips = [clip * 3000 / np.sqrt((clip[np.abs(clip) > 300] ** 2).mean()) for clip in speech[8000] * 2]
+    story = np.concatenate([np.zeros(3 * 8000)] + [np.pad(clip, (0, 2000)) for clip in clips])
+    story += telephone_noise(len(story), seed=6) * 3000 * 10 ** (-10 / 20)
+    heard = np.flatnonzero(decide(vad, story))
+    assert heard[0] >= 140
+    assert np.diff(heard).max() * 20 <= 900
+    assert np.mean(np.diff(heard) * 20 > 600) < 0.01
 
 
 @pytest.mark.parametrize("gain_db", [-18, -9, 9])
@@ -237,7 +278,8 @@ def test_wrong_audio_is_refused(vad: Vad) -> None:
             stream.feed(b"\0" * size)
 
 
-def test_a_frame_costs_next_to_nothing(vad: Vad, speech: dict[int, list[Floats]]) -> None:
+async def test_a_frame_costs_next_to_nothing(vad: Vad, speech: dict[int, list[Floats]]) -> None:
+    """On a running loop: a network may be asked, it may not run within a frame."""
     pcm = speech[8000][0].astype("<i2").tobytes()
     frames = [pcm[at : at + 320] for at in range(0, len(pcm) - 319, 320)]
     stream = vad.open(8000)
