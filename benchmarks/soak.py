@@ -23,6 +23,7 @@ import aiohttp
 import msgspec
 import uvloop
 
+from benchmarks.capacity.expected import expected_ms
 from benchmarks.capacity.figures import percentile
 from benchmarks.capacity.generator import Generator, direct
 from benchmarks.capacity.processes import ServerProcess, cores
@@ -47,7 +48,7 @@ class Sample(msgspec.Struct, frozen=True):
     files: int
     threads: int
     tasks: float | None  # None: the server does not tell
-    late_p99_ms: float  # of the answers' first audio against the documented waits, since the last sample
+    late_p99_ms: float  # of the answers' first audio against the expected one, since the last sample
     missed_turns: int
     lost_calls: int
 
@@ -55,10 +56,12 @@ class Sample(msgspec.Struct, frozen=True):
 class Soak:
     """Drives one server and samples it."""
 
-    def __init__(self, server: ServerProcess, generator: Generator, documented_ms: float, metrics_url: str) -> None:
+    def __init__(
+        self, server: ServerProcess, generator: Generator, expected: dict[str, float], metrics_url: str
+    ) -> None:
         self._server = server
         self._generator = generator
-        self._documented_ms = documented_ms
+        self._expected = expected
         self._metrics_url = metrics_url
         self._began_s = time.monotonic()
         self.calls = 0
@@ -66,7 +69,7 @@ class Soak:
 
     async def sample(self, session: aiohttp.ClientSession) -> Sample:
         figures = self._generator.figures
-        late = [answer.after_voice_ms - self._documented_ms for answer in figures.answers]
+        late = [answer.response_ms - self._expected[answer.utterance] for answer in figures.answers]
         usage = self._server.usage()
         sample = Sample(
             at_s=round(time.monotonic() - self._began_s, 1),
@@ -143,10 +146,10 @@ def verdict(samples: list[Sample]) -> list[str]:
     return faults
 
 
-async def soak(arguments: argparse.Namespace) -> dict[str, Any]:
+async def soak(arguments: argparse.Namespace, expected: dict[str, float]) -> dict[str, Any]:
     server_core, generator_core = cores()
     os.sched_setaffinity(0, {generator_core})
-    contender = ours(Waits())
+    contender = ours(Waits(), expected)
     with tempfile.TemporaryDirectory(prefix="soak-", ignore_cleanup_errors=True) as name:
         started = contender.start(Path(name))
         server = ServerProcess(started.command, server_core, Path(name) / "log", started.environment)
@@ -158,7 +161,7 @@ async def soak(arguments: argparse.Namespace) -> dict[str, Any]:
                 Generator(direct(started.media_url), utterances()) as generator,
             ):
                 url = f"http://127.0.0.1:{started.port}/metrics"
-                run = Soak(server, generator, contender.documented_ms or 0.0, url)
+                run = Soak(server, generator, expected, url)
                 if arguments.minutes:
                     await run.long_calls(arguments.at_once, arguments.minutes, session)
                 else:
@@ -180,7 +183,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.calls, arguments.at_once, arguments.call_s, arguments.minutes = 360, 90, 9.0, 0.0
-    report = uvloop.run(soak(arguments))
+    report = uvloop.run(soak(arguments, expected_ms(utterances(), Waits())))
     print(json.dumps(report, indent=1, default=str))
     sys.exit(1 if report["faults"] else 0)
 

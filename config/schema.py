@@ -48,6 +48,7 @@ class PipelineSettings(Setting, frozen=True):
     stt: StageSettings
     llm: StageSettings
     tts: StageSettings
+    turn: StageSettings | None = None  # a detector of the end of a turn; without: words and pauses alone
 
 
 # --- agent ----------------------------------------------------------------------------------------
@@ -76,12 +77,15 @@ class TurnPolicy(Setting, frozen=True):
 
     base_wait_ms: Annotated[int, Meta(ge=100, le=5000)] = 550
     min_wait_ms: Annotated[int, Meta(ge=50, le=5000)] = 250
-    max_wait_ms: Annotated[int, Meta(ge=200, le=10000)] = 1800
+    max_wait_ms: Annotated[int, Meta(ge=200, le=10000)] = 2200
     speech_start_ms: Annotated[int, Meta(ge=20, le=1000)] = 60
     barge_in: bool = True
     barge_in_ms: Annotated[int, Meta(ge=60, le=3000)] = 400
     protect_greeting: bool = False
     unexplained_silence_ms: Annotated[int, Meta(ge=500, le=30000)] = 2500
+    speculation: bool = True  # the answer may be begun at a pause, before the turn is certain
+    speculations_per_turn: Annotated[int, Meta(ge=1, le=10)] = 2
+    speculation_tokens: Annotated[int, Meta(ge=0)] = 20_000  # of the model, wasted in one call at most
 
 
 class CallLimits(Setting, frozen=True):

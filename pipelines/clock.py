@@ -7,6 +7,8 @@ call time to the monotonic clock, so late frames and bursts never move it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 WINDOW_MS = 30_000.0  # drift between the carrier's crystal and ours: 100 ppm is 3 ms in this time
 
 LATE_MS = (20.0, 40.0, 60.0, 100.0, 200.0)
@@ -15,12 +17,25 @@ LATE_MS = (20.0, 40.0, 60.0, 100.0, 200.0)
 class CallClock:
     """Monotonic time → call time, by the minimum-delay rule that NTP's clock filter uses (RFC 5905 §10)."""
 
+    __slots__ = (
+        "_candidate",
+        "_last_origin",
+        "_origin",
+        "_provisional",
+        "_window_ends",
+        "jitter_ms",
+        "late_over",
+        "on_late",
+        "worst_late_ms",
+    )
+
     def __init__(self) -> None:
         self._origin: float | None = None  # monotonic time of call time 0
         self._provisional = True  # no audio has come yet
         self._candidate = 0.0  # least origin seen in the current window
         self._window_ends = 0.0
         self._last_origin = 0.0
+        self.on_late: Callable[[float], None] | None = None  # is told of every frame that counts as late
         self.late_over = [0] * len(LATE_MS)  # frames later than each of LATE_MS, against the best
         self.worst_late_ms = 0.0
         self.jitter_ms = 0.0  # of arrival, as RFC 3550 §6.4.1 smooths it
@@ -43,28 +58,32 @@ class CallClock:
             self._window_ends = now_ms + WINDOW_MS
             self._last_origin = origin
             return 0.0
-        self.jitter_ms += (abs(origin - self._last_origin) - self.jitter_ms) / 16.0
+        jitter = self.jitter_ms
+        self.jitter_ms = jitter + (abs(origin - self._last_origin) - jitter) / 16.0
         self._last_origin = origin
-        assert self._origin is not None
-        if origin < self._origin:
-            self._origin = origin
+        best = self._origin
+        assert best is not None
+        if origin < best:
+            self._origin = best = origin
         if origin < self._candidate:
             self._candidate = origin
         if now_ms >= self._window_ends:
             # The best of the last window replaces an older one: follows a slow carrier's clock.
-            self._origin = self._candidate
+            self._origin = best = self._candidate
             self._candidate = origin
             self._window_ends = now_ms + WINDOW_MS
-        late = max(0.0, origin - self._origin)
+        late = origin - best
         if late > LATE_MS[0]:
             self._note_late(late)
-        return late
+        return late if late > 0.0 else 0.0
 
     def _note_late(self, late: float) -> None:
         self.worst_late_ms = max(self.worst_late_ms, late)
         for index, limit in enumerate(LATE_MS):
             if late > limit:
                 self.late_over[index] += 1
+        if self.on_late is not None:
+            self.on_late(late)
 
     def at(self, now_ms: float) -> float:
         """Call time of a monotonic instant; 0 before any audio came."""

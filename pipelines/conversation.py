@@ -7,28 +7,25 @@ tasks exist only while a turn needs the outside world. It knows no dialect, no d
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
-from pipelines.audio import FRAME_MS, Codec, to_pcm16
+from pipelines.audio import FRAME_MS, AudioFormat, Codec, to_pcm16
 from pipelines.clock import CallClock
+from pipelines.crosstalk import Crosstalk
+from pipelines.deadlines import Deadlines
+from pipelines.detection import DetectingStt
 from pipelines.ear import Ear
 from pipelines.ending import Ending
-from pipelines.errors import VoicecoreError
+from pipelines.errors import StageError, VoicecoreError
 from pipelines.events import EndReason, EventKind
 from pipelines.failover import Switched
 from pipelines.history import History
 from pipelines.journal import Journal, Tape
 from pipelines.keypad import Keypad
 from pipelines.listener import Listener
-from pipelines.machines.endpointing import (
-    Boundary,
-    Endpointer,
-    SpeechPaused,
-    SpeechResumed,
-    SpeechStarted,
-    TurnEnded,
-)
+from pipelines.machines.endpointing import PAUSE_MS, UNHURRIED_MS, Endpointer, Speech
 from pipelines.machines.silence import Silence
-from pipelines.machines.turns import Command, Floor, TurnMachine
+from pipelines.machines.turns import Floor, TurnMachine
 from pipelines.minutes import Minutes
 from pipelines.mouth import Mouth
 from pipelines.outlet import Outlet
@@ -37,8 +34,9 @@ from pipelines.phrases import phrases
 from pipelines.responder import Responder
 from pipelines.setup import Setup, Stages
 from pipelines.speaker import Speaker
+from pipelines.speculation import Speculator
 from pipelines.tasks import CallTasks
-from pipelines.timing import Turn
+from pipelines.turntaking import TurnTaking
 
 __all__ = ["Conversation", "Setup", "Stages"]
 
@@ -51,15 +49,19 @@ class Conversation:
     ) -> None:
         policy, limits, language = setup.agent.turn, setup.agent.limits, setup.agent.language
         self._setup = setup
-        self._stt = stages.stt
         self._tape = tape
         self._pacer = pacer
         self._phrases = phrases(language)
         self._running = False
+        self._frame_bytes = FRAME_MS * setup.inbound.rate_hz // 1000 * 2  # decoded
         self.worst_loop_lag_ms = 0.0
         self.clock = CallClock()
         self.mouth = Mouth(outlet, tape, pacer, self.clock, setup.ahead_ms)
-        self._ear = Ear(stages.vad, stages.stt, Endpointer(policy, language), setup.inbound.rate_hz)
+        endpointer = Endpointer(policy, language)
+        self._stt = stages.stt
+        if stages.turn is not None:
+            self._stt = DetectingStt(stages.stt, stages.turn, endpointer, setup.inbound.rate_hz, self._undetected)
+        self._ear = Ear(stages.vad, self._stt, endpointer, setup.inbound.rate_hz)
         self._floor = TurnMachine(policy, language)
         self._silence = Silence(policy, limits)
         self._keypad = Keypad()
@@ -68,10 +70,11 @@ class Conversation:
         toolbox = setup.toolbox(self._ending.agent_hangs_up)
         history = History(setup.system_prompt, toolbox.has_side_effect)
         self._minutes = Minutes(journal, outlet, history, self._now)
-        self._listener = Listener(self._ear, stages.stt, self._minutes, self._tasks)
+        self._listener = Listener(self._ear, self._stt, self._minutes, self._tasks)
         self._speaker = Speaker(
             tts=stages.tts,
             voice=setup.voice,
+            phrases=self._phrases,
             mouth=self.mouth,
             floor=self._floor,
             listener=self._listener,
@@ -82,8 +85,25 @@ class Conversation:
             pacer=pacer,
             now=self._now,
         )
-        self._responder = Responder(
-            setup, stages.llm, toolbox, self._phrases, self._speaker, self._minutes, self._ending
+        responder = Responder(
+            setup, stages.llm, toolbox, self._phrases, self._speaker, self._minutes, self._ending, self._tasks
+        )
+        self._turns = TurnTaking(
+            policy,
+            self._floor,
+            self._listener,
+            self._speaker,
+            responder,
+            Speculator(policy, responder, self._speaker, self._minutes),
+            self._minutes,
+            self._silence,
+            self._ending,
+            self.mouth,
+            Crosstalk(self._ear, self.mouth, setup.inbound.rate_hz),
+            self._tasks,
+        )
+        self._deadlines = Deadlines(
+            limits, self._phrases, self._floor, self._silence, self.mouth, self._speaker, self._minutes
         )
 
     # --- life ---------------------------------------------------------------------------------------
@@ -104,7 +124,7 @@ class Conversation:
             self._running = False
             self._tasks.close()
             self._pacer.unwatch(self)
-            self._break_off()
+            self._turns.break_off()
             self._floor.end()
             await self._stt.close()
         assert self._ending.reason is not None
@@ -121,39 +141,58 @@ class Conversation:
         if not self._running:
             self.end(reason)  # nobody can speak yet, or any more
             return
-        closing = {
-            EndReason.MAX_DURATION: self._phrases.time_is_up,
-            EndReason.CALLER_SILENT: self._phrases.silent_goodbye,
-        }
-        self._break_off()
+        self._turns.break_off()
+        self._minutes.event(EventKind.GOODBYE, reason=reason.value)
         self._ear.drop()
         self._ending.after_reply(reason)
         self._floor.protected = True
-        self._speaker.say(closing.get(reason, self._phrases.closing_down))
-
-    def _break_off(self) -> None:
-        """Whoever speaks, agent or caller: it is on the record as far as it came."""
-        self._speaker.cancel()
-        self._minutes.close("", None, interrupted=True)
-        self._listener.abandon()
+        self._speaker.say(self._phrases.goodbye(reason))
 
     # --- what comes in ------------------------------------------------------------------------------
 
-    def feed(self, audio: bytes, start_ms: float) -> None:
-        """Exactly one 20 ms frame in the inbound format, at its place in call time. Never blocks."""
+    def feed(self, audio: bytes, start_ms: float, arrivals: Sequence[float] = ()) -> None:
+        """Whole 20 ms frames in the inbound format, without a gap, at their place in call time. Never blocks.
+
+        `arrivals`: the monotonic time at which each frame arrived; now, when it is empty.
+        """
         if self._ending.reason is not None:
             return
-        self.clock.arrived(start_ms + FRAME_MS, self._pacer.now_ms())
         codec = self._setup.inbound.codec
         pcm = audio if codec is Codec.PCM16 else to_pcm16(audio, codec)
         self._tape.caller(start_ms, pcm)
-        if not self._running:
-            return  # kept from before the call runs: recorded, but nobody listens yet
-        boundary = self._ear.feed(pcm, start_ms)
-        if boundary is not None:
-            self._on_boundary(boundary)
-        elif self._floor.floor is Floor.OVERLAP:
-            self._do(self._floor.speech_continues(self._ear.endpointer.speech_ms, self._ear.partial))
+        end_ms = start_ms
+        for arrived_ms in arrivals or [self._pacer.now_ms()] * (len(pcm) // self._frame_bytes):
+            end_ms += FRAME_MS
+            self.clock.arrived(end_ms, arrived_ms)
+        if self._running:  # before that, it is recorded, but nobody listens yet
+            self._listen(pcm, start_ms)
+
+    def _listen(self, pcm: bytes, start_ms: float) -> None:
+        ear, floor, size = self._ear, self._floor, self._frame_bytes
+        for at in range(0, len(pcm), size):
+            boundary = ear.feed(pcm[at : at + size], start_ms)
+            if boundary is not None:
+                self._turns.boundary(boundary, start_ms + FRAME_MS)
+            elif floor.floor is Floor.OVERLAP:
+                self._turns.overlapping(start_ms + FRAME_MS)
+            start_ms += FRAME_MS
+
+    @property
+    def spare_frames(self) -> int:
+        """How many of the next frames may wait for the one after them, because nothing can fall due before it.
+
+        While the agent is quiet, nobody waits to learn that the caller begins; two frames more are harmless then.
+        """
+        endpointer, floor = self._ear.endpointer, self._floor.floor
+        if not self._running or floor is Floor.OVERLAP or endpointer.hurried:
+            return 0
+        if endpointer.state is Speech.SPEAKING or floor is Floor.LISTENING:
+            return int(PAUSE_MS) // FRAME_MS - 1
+        return int(UNHURRIED_MS) // FRAME_MS - 1
+
+    @property
+    def inbound(self) -> AudioFormat:
+        return self._setup.inbound
 
     def mark_returned(self, name: str) -> None:
         self.mouth.mark_returned(name)
@@ -167,7 +206,7 @@ class Conversation:
         self._minutes.event(EventKind.DTMF, digit=digit)
         self._silence.quiet_since(now)
         if commands := self._floor.interrupt():
-            self._do(commands)
+            self._turns.obey(commands)
             self._listener.drop()
         self._keypad.press(digit, now)
 
@@ -178,92 +217,12 @@ class Conversation:
             return
         self.worst_loop_lag_ms = max(self.worst_loop_lag_ms, self._pacer.lag_ms)
         self._ending.close_when_heard(now)
-        floor = self._floor.floor
-        if now > self._setup.agent.limits.max_call_s * 1000.0:
-            self.say_goodbye(EndReason.MAX_DURATION)
-        elif floor is Floor.LISTENING:
-            if entry := self._keypad.finished(now):
-                self._commit_keys(entry)
-            elif self._silence.caller_silent(now):
-                self._caller_silent(now)
-        elif floor is Floor.THINKING and self._silence.filler_due(now):
-            self._speaker.fill(self._phrases.one_moment)
-
-    def _caller_silent(self, now: float) -> None:
-        self._minutes.event(EventKind.CALLER_SILENT, reprompts=self._silence.reprompts)
-        if self._silence.ask_again(now):
-            self._speaker.say(self._phrases.still_there)
-        else:
-            self.say_goodbye(EndReason.CALLER_SILENT)
-
-    # --- boundaries of speech -----------------------------------------------------------------------
-
-    def _on_boundary(self, boundary: Boundary) -> None:
-        if isinstance(boundary, SpeechStarted):
-            self._minutes.event(EventKind.CALLER_STARTED_SPEAKING, speech_start_ms=boundary.at_ms)
-            self._do(self._floor.speech_started(), boundary.at_ms)
-        elif isinstance(boundary, SpeechPaused):
-            self._listener.speech_paused(boundary.speech_end_ms)
-        elif isinstance(boundary, SpeechResumed):
-            self._listener.speech_resumed()
-        elif isinstance(boundary, TurnEnded):
-            self._minutes.event(EventKind.CALLER_STOPPED_SPEAKING, speech_end_ms=self._listener.speech_end_ms)
-            if self._floor.floor is Floor.OVERLAP:
-                self._tasks.spawn(self._judge_overlap())
-            else:
-                self._do(self._floor.turn_ended(""))
-
-    async def _judge_overlap(self) -> None:
-        text = (await self._listener.transcript()).text
-        if self._listener.caller_speaking:
-            return  # the caller went on meanwhile: the next end decides
-        overlap = self._floor.floor is Floor.OVERLAP
-        if overlap or self._floor.floor is Floor.CALLER:  # CALLER: the reply ended, or gave way, meanwhile
-            self._do(self._floor.turn_ended(text))
-            if overlap and (verdict := self._floor.verdict) and not verdict.barge_in:
-                self._minutes.event(EventKind.FALSE_ALARM, reason=verdict.reason, text=text)
-
-    # --- commands of the turn machine ---------------------------------------------------------------
-
-    def _do(self, commands: list[Command], at_ms: float = 0.0) -> None:
-        for command in commands:
-            if command is Command.BEGIN_UTTERANCE:
-                self._listener.begin(at_ms, self._floor.expect)
-            elif command is Command.RESUME_UTTERANCE:
-                self._listener.resume(at_ms, self._floor.expect)
-            elif command is Command.DROP_UTTERANCE:
-                self._listener.drop()
-            elif command is Command.COMMIT_TURN:
-                self._commit()
-            elif command is Command.PAUSE_PLAYOUT:
-                self.mouth.pause()
-            elif command is Command.RESUME_PLAYOUT:
-                self.mouth.resume()
-            elif command is Command.CANCEL_REPLY:
-                self._ending.revoke()
-                verdict = self._floor.verdict
-                self._speaker.cancel(verdict.reason if verdict else "key")
-
-    def _commit(self) -> None:
-        turn = self._listener.commit()
-        self._silence.thinking(self._now(), turn.caller_ended_ms)
-        self._speaker.start(self._answer(turn))
-
-    def _commit_keys(self, entry: str) -> None:
-        turn = self._minutes.begin_turn()
-        self._silence.caller_spoke()
-        self._floor.reply_pending()
-        self._silence.thinking(self._now(), None)
-        self._speaker.start(self._responder.answer(turn, entry))
-
-    async def _answer(self, turn: Turn) -> None:
-        text = await self._listener.turn_text(turn)
-        if text is None:
-            self._floor.nothing_said()
-        else:
-            self._silence.caller_spoke()
-            self._floor.protected = False
-            await self._responder.answer(turn, text)
+        if reason := self._deadlines.look(now):
+            self.say_goodbye(reason)
+        elif self._floor.floor is Floor.CALLER:
+            self._turns.paused(now)
+        elif self._floor.floor is Floor.LISTENING and (entry := self._keypad.finished(now)):
+            self._turns.keyed(entry)
 
     # --- news from around ---------------------------------------------------------------------------
 
@@ -271,6 +230,9 @@ class Conversation:
         """From the fallbacks: an engine failed, perhaps another one took over."""
         kind = EventKind.STAGE_SWITCHED if news.to else EventKind.STAGE_FAILED
         self._minutes.event(kind, stage=news.stage, provider=news.provider, to=news.to, error=news.error)
+
+    def _undetected(self, error: StageError) -> None:
+        self._minutes.failed(error)
 
     def problem(self, error: VoicecoreError) -> None:
         """From the transport: something on the wire was wrong and was survived."""

@@ -7,6 +7,7 @@ first detected speech, so that no word's beginning is lost.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from pipelines.audio import FRAME_MS, rms
 from pipelines.machines.endpointing import Boundary, Endpointer, SpeechPaused
@@ -17,11 +18,14 @@ TAIL_MS = 240  # audio kept to find the last sample of speech in
 SPEECH_END_WINDOW_MS = 5
 SPEECH_END_BELOW_PEAK = 0.02  # -34 dB against the loudest 5 ms of the last word: softer than that is room
 FLOOR_FACTOR = 3.0  # 10 dB above the noise that follows
+LOUDER_FRAMES = 4
 FAINTEST_RMS = 100.0  # -50 dBFS
 
 
 class Ear:
     """One call's hearing. `feed` takes exactly one 20 ms frame of signed 16-bit samples."""
+
+    __slots__ = ("_bytes_per_ms", "_kept", "_recent", "_recognising", "_stt", "_vad", "endpointer")
 
     def __init__(self, vad: VadStream, stt: SttSession, endpointer: Endpointer, rate_hz: int) -> None:
         self._vad = vad
@@ -48,6 +52,15 @@ class Ear:
             return SpeechPaused(self._refine(boundary.speech_end_ms, end_ms))
         return boundary
 
+    @property
+    def recent(self) -> Sequence[bytes]:
+        """The newest frames, as many as are kept."""
+        return self._recent
+
+    def level(self) -> float:
+        """How loud a voice in the newest frames is: the level that a few of them exceed."""
+        return sorted(map(rms, self._recent))[-min(LOUDER_FRAMES, len(self._recent))] if self._recent else 0.0
+
     def begin(self, expect: Expect) -> None:
         """A fresh utterance, from a little before it was noticed."""
         self._stt.begin(expect)
@@ -62,9 +75,11 @@ class Ear:
     def hold(self) -> None:
         """The turn was committed: keep the utterance, stop feeding it."""
         self._recognising = False
+        self._recent.clear()  # it was heard: what is said next, or goes on, must not be heard with it twice
 
     def drop(self) -> None:
         self._recognising = self._kept = False
+        self._recent.clear()
         self._stt.end()
         self.endpointer.reset()
 

@@ -60,7 +60,7 @@ class Ending:
         """Hang up after a goodbye: when its mark came back, at once without marks, or when that takes too long."""
         if self.pending is None or self._closing_ms is None or self.reason is not None:
             return
-        if self._mouth.playout.confirmed or not self._outlet.has_marks or now_ms >= self._closing_ms:
+        if self._mouth.playout.line.confirmed or not self._outlet.has_marks or now_ms >= self._closing_ms:
             self._outlet.hang_up()
             self.end(self.pending)
 

@@ -15,7 +15,7 @@ from config.schema import AgentSettings, PipelineSettings, StageSettings
 from pipelines.errors import ConfigError
 from pipelines.failover import Named
 from pipelines.registry import make
-from pipelines.stages import HasBacklog, Llm, Stt, Tts, Vad
+from pipelines.stages import HasBacklog, Llm, Stt, Tts, TurnDetector, Vad
 
 Key = tuple[str, str, bytes]
 
@@ -27,6 +27,7 @@ class Chains(msgspec.Struct, frozen=True):
     stt: list[Named[Stt]]
     llm: list[Named[Llm]]
     tts: list[Named[Tts]]
+    turn: TurnDetector | None = None
 
 
 class EngineRoom:
@@ -47,6 +48,7 @@ class EngineRoom:
             stt=await self._chain("stt", wanted["stt"]),
             llm=await self._chain("llm", wanted["llm"]),
             tts=await self._chain("tts", wanted["tts"]),
+            turn=await self._engine("turn", wanted["turn"]) if "turn" in wanted else None,
         )
 
     def stage_settings(self, agent: AgentSettings) -> dict[str, StageSettings]:
@@ -57,6 +59,8 @@ class EngineRoom:
             raise ConfigError(f'no pipeline "{name}"; there are: {known}', source="agent", key="pipeline")
         pipeline = self._pipelines[name]
         stages = {name: getattr(pipeline, name) for name in ("vad", "stt", "llm", "tts")}
+        if pipeline.turn is not None:
+            stages["turn"] = pipeline.turn
         return stages | dict(agent.stages)
 
     def backlog_ms(self) -> float:

@@ -85,7 +85,8 @@ class Overloaded(VoicecoreError):
 
 
 class StageError(VoicecoreError):
-    """A provider failed. `retriable` says whether asking again, or somebody else, may help."""
+    """A provider failed. `retriable` says whether asking again, or somebody else, may help; `reported`, whether it is
+    on the call's record already."""
 
     code = "stage_failed"
     http_status = 503
@@ -95,6 +96,7 @@ class StageError(VoicecoreError):
         self.stage = stage
         self.provider = provider
         self.retriable = retriable
+        self.reported = False
 
 
 class StageTimeout(StageError):

@@ -46,6 +46,7 @@ class EventKind(StrEnum):
     TOOL_CALLED = "tool.called"
     TOOL_FINISHED = "tool.finished"
     CALLER_SILENT = "caller.silent"
+    GOODBYE = "goodbye"  # the closing sentence of a call that we end: too long, too silent, shut down
     DTMF = "dtmf"
     STAGE_FAILED = "stage.failed"
     STAGE_SWITCHED = "stage.switched"

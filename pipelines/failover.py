@@ -7,13 +7,17 @@ driver never knows. A switch is reported, never silent.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import msgspec
 
 from pipelines.audio import AudioFormat
+from pipelines.chain import Chain, Limits
+from pipelines.chain import Named as Named
+from pipelines.chain import Report as Report
+from pipelines.chain import Switched as Switched
 from pipelines.errors import StageError, StageTimeout
 from pipelines.stages import (
     Expect,
@@ -23,108 +27,99 @@ from pipelines.stages import (
     Stt,
     SttOptions,
     SttSession,
+    TextDelta,
+    ToolCall,
     Transcript,
     Tts,
     TtsChunk,
     Voice,
 )
+from pipelines.stock import Stock
 
-LLM_OUTPUT_S = 6.0  # to the first event, and from one to the next
-TTS_OUTPUT_S = 3.0
+LLM_LIMITS = Limits(first_s=6.0, switch_s=2.5, next_s=6.0)
+TTS_LIMITS = Limits(first_s=2.5, switch_s=1.2, next_s=2.0)
+RECOVERY_MS = 400.0  # from a failure in the middle of a sentence to the apology
+STT_SWITCH_S = 1.2  # to the transcript, when another recogniser can be asked; else who waits for it decides
 LONGEST_UTTERANCE_S = 60
-
-T = TypeVar("T")
-E = TypeVar("E", bound=Llm | Stt | Tts)
-
-
-class Switched(msgspec.Struct, frozen=True):
-    """An engine failed. `to` is who was asked instead; "" when nobody was left."""
-
-    stage: str
-    provider: str
-    to: str
-    error: str
-
-
-Report = Callable[[Switched], None]
-
-
-class Named(msgspec.Struct, Generic[E]):
-    """An engine and the provider name it was built from."""
-
-    name: str
-    engine: E
 
 
 def next_name(engines: Sequence[Named[Any]], index: int) -> str:
     return engines[index + 1].name if index + 1 < len(engines) else ""
 
 
-async def each_within(stream: AsyncGenerator[T, None], seconds: float, stage: str, provider: str) -> AsyncGenerator[T]:
-    """The stream, with a deadline on the wait for every item; it is closed with this one. Raises StageTimeout."""
-    async with aclosing(stream):
-        while True:
-            try:
-                async with asyncio.timeout(seconds):
-                    item = await anext(stream, None)
-            except TimeoutError as error:
-                raise StageTimeout(f"nothing came within {seconds:g} s", stage=stage, provider=provider) from error
-            if item is None:
-                return
-            yield item
-
-
 class FailoverLlm:
     """Llm over an ordered list."""
 
     def __init__(self, engines: Sequence[Named[Llm]], report: Report) -> None:
-        self._engines = engines
-        self._report = report
+        self._chain = Chain("llm", engines, LLM_LIMITS, report)
 
     async def stream(self, request: LlmRequest) -> AsyncGenerator[LlmEvent, None]:
-        for index, named in enumerate(self._engines):
-            started = False
-            inner = named.engine.stream(request)
-            try:
-                async with aclosing(each_within(inner, LLM_OUTPUT_S, "llm", named.name)) as events:
-                    async for event in events:
-                        started = True
-                        yield event
-                return
-            except StageError as error:
-                to = "" if started else next_name(self._engines, index)
-                self._report(Switched("llm", named.name, to, error.message))
-                if not to:
-                    raise
+        """After a tool's result a model may have nothing to add; to a caller it has to say or do something."""
+        answers_tool = bool(request.messages) and request.messages[-1].role == "tool"
+        stream = self._chain.stream(lambda engine: engine.stream(request), _says_something, may_be_empty=answers_tool)
+        async with aclosing(stream) as events:
+            async for event in events:
+                yield event
 
     async def close(self) -> None:
         """The engines are shared and stay open."""
 
 
-class FailoverTts:
-    """Tts over an ordered list."""
+def _says_something(event: LlmEvent) -> bool:
+    return isinstance(event, ToolCall) or (isinstance(event, TextDelta) and bool(event.text.strip()))
 
-    def __init__(self, engines: Sequence[Named[Tts]], report: Report) -> None:
-        self._engines = engines
-        self._report = report
+
+class FailoverTts:
+    """Tts over an ordered list; what is in `stock` needs no engine. `silence_ms`: how long it may be silent inside a
+    sentence, where nobody can excuse it."""
+
+    def __init__(
+        self,
+        engines: Sequence[Named[Tts]],
+        report: Report,
+        stock: Stock | None = None,
+        *,
+        silence_ms: float = 2500.0,
+    ) -> None:
+        self._first = engines[0].engine
+        next_s = min(TTS_LIMITS.next_s, (silence_ms - RECOVERY_MS) / 1000.0)
+        self._chain = Chain("tts", engines, msgspec.structs.replace(TTS_LIMITS, next_s=next_s), report)
+        self._stock = stock or Stock(())
 
     async def synthesize(self, text: str, voice: Voice, audio_format: AudioFormat) -> AsyncGenerator[TtsChunk, None]:
-        for index, named in enumerate(self._engines):
-            started = False
+        stock = self._stock.shelf(self._first, voice, audio_format)
+        if (kept := stock.get(text)) is not None:
+            for chunk in kept:
+                yield chunk
+            return
+        asked: list[Tts] = []
+
+        def ask(engine: Tts) -> AsyncGenerator[TtsChunk, None]:
+            asked.append(engine)
             # A voice id belongs to the provider it was chosen for.
-            chosen = voice if index == 0 else Voice(language=voice.language, speed=voice.speed)
-            inner = named.engine.synthesize(text, chosen, audio_format)
-            try:
-                async with aclosing(each_within(inner, TTS_OUTPUT_S, "tts", named.name)) as chunks:
-                    async for chunk in chunks:
-                        started = True
-                        yield chunk
-                return
-            except StageError as error:
-                to = "" if started else next_name(self._engines, index)
-                self._report(Switched("tts", named.name, to, error.message))
-                if not to:
-                    raise
+            chosen = voice if engine is self._first else Voice(language=voice.language, speed=voice.speed)
+            return engine.synthesize(text, chosen, audio_format)
+
+        made: list[TtsChunk] = []
+        speakable = any(character.isalnum() for character in text)
+        async with aclosing(self._chain.stream(ask, lambda c: bool(c.audio), may_be_empty=not speakable)) as chunks:
+            async for chunk in chunks:
+                made.append(chunk)
+                yield chunk
+        if asked[-1] is self._first:
+            stock.put(text, made)
+
+    async def stock_up(self, texts: Iterable[str], voice: Voice, audio_format: AudioFormat) -> None:
+        """Have these in stock, as far as it takes them. Raises StageError."""
+
+        async def make(text: str) -> None:
+            async with aclosing(self.synthesize(text, voice, audio_format)) as chunks:
+                async for _ in chunks:
+                    pass
+
+        for result in await asyncio.gather(*(make(text) for text in texts), return_exceptions=True):
+            if result is not None:
+                raise result
 
     async def close(self) -> None:
         """The engines are shared and stay open."""
@@ -189,8 +184,7 @@ class FailoverSttSession:
                 if self._session is None:
                     await self.connect()
                     self._hear_again()
-                assert self._session is not None
-                return await self._session.flush()
+                return await self._flush_in_time()
             except StageError as error:
                 await self._give_up_session()
                 given_up = attempt == len(self._engines) or not error.retriable
@@ -198,9 +192,22 @@ class FailoverSttSession:
                     self._index += 1
                 to = "" if given_up else self._engines[self._index].name
                 self._report(Switched("stt", error.provider, to, error.message))
+                error.reported = True
                 if given_up:
                     raise
         raise AssertionError("the loop returns or raises")
+
+    async def _flush_in_time(self) -> Transcript:
+        """Raises StageError, StageTimeout."""
+        assert self._session is not None
+        is_last = self._index + 1 == len(self._engines)
+        try:
+            async with asyncio.timeout(None if is_last else STT_SWITCH_S):
+                return await self._session.flush()
+        except TimeoutError as error:
+            provider = self._engines[self._index].name
+            message = f"no transcript within {STT_SWITCH_S:g} s"
+            raise StageTimeout(message, stage="stt", provider=provider) from error
 
     def _hear_again(self) -> None:
         assert self._session is not None

@@ -52,11 +52,6 @@ class History:
         return [self._system, *(m for exchange in self._exchanges for m in exchange.messages())]
 
     @property
-    def added(self) -> list[Message]:
-        """Where the running reply appends its tool calls, results and texts."""
-        return self._open().added
-
-    @property
     def acted(self) -> bool:
         """The running reply has called a tool that does something: the caller's turn cannot be taken back."""
         last = self._exchanges[-1] if self._exchanges else None
@@ -64,8 +59,9 @@ class History:
             return False
         return any(self._has_side_effect(call.name) for m in last.added for call in m.tool_calls)
 
-    def caller_said(self, text: str) -> None:
-        self._exchanges.append(_Exchange(Message("user", text), []))
+    def caller_said(self, text: str, added: list[Message]) -> None:
+        """`added`: where the running reply appends its tool calls, results and texts."""
+        self._exchanges.append(_Exchange(Message("user", text), added))
 
     def take_back(self) -> None:
         """The caller went on speaking: the turn was not over."""

@@ -11,11 +11,13 @@ from typing import Any
 
 import msgspec
 
+from pipelines.errors import StageError
 from pipelines.events import CallEvent, EventKind
 from pipelines.history import History
 from pipelines.journal import Journal
 from pipelines.outlet import Outlet
 from pipelines.reply import Reply
+from pipelines.stages import Message
 from pipelines.timing import Mark, Turn
 
 
@@ -25,7 +27,7 @@ class Minutes:
     def __init__(self, journal: Journal, outlet: Outlet, history: History, now: Callable[[], float]) -> None:
         self._journal = journal
         self._outlet = outlet
-        self._now = now
+        self.now = now
         self._count = 0
         self.history = history
         self.turn: Turn | None = None
@@ -33,11 +35,13 @@ class Minutes:
 
     def event(self, kind: EventKind, **data: Any) -> None:
         turn = self.turn or self.utterance
-        self._journal.event(CallEvent(kind, self._now(), turn.index if turn else None, data))
+        self._journal.event(CallEvent(kind, self.now(), turn.index if turn else None, data))
 
-    def stamp(self, turn: Turn, mark: Mark) -> None:
-        """The first time counts."""
-        turn.marks.setdefault(mark, self._now())
+    def failed(self, error: StageError) -> None:
+        """On the record once, whoever comes across it."""
+        if not error.reported:
+            error.reported = True
+            self.event(EventKind.STAGE_FAILED, stage=error.stage, provider=error.provider, error=error.message)
 
     def open(self, at_ms: float) -> Turn:
         turn = Turn(index=self._count, started_ms=at_ms)
@@ -46,7 +50,7 @@ class Minutes:
 
     def begin_turn(self) -> Turn:
         """An exchange that no speech began: of the agent's own accord, or keyed in."""
-        self.turn = self.open(self._now())
+        self.turn = self.open(self.now())
         return self.turn
 
     def begin_utterance(self, at_ms: float) -> None:
@@ -58,7 +62,7 @@ class Minutes:
         turn, self.utterance = self.utterance, None
         assert turn is not None, "a turn is committed only after an utterance began"
         turn.caller_ended_ms = speech_end_ms
-        turn.marks = {Mark.SPEECH_END: speech_end_ms, Mark.ENDPOINT: self._now()}
+        turn.marks = {Mark.SPEECH_END: speech_end_ms, Mark.ENDPOINT: self.now()}
         self.turn = turn
         return turn
 
@@ -80,11 +84,12 @@ class Minutes:
     def forget_utterance(self) -> None:
         self.utterance = None
 
-    def caller_said(self, turn: Turn, text: str) -> None:
+    def caller_said(self, turn: Turn, text: str, added: list[Message]) -> None:
+        """`added`: where the reply appends what becomes history with it."""
         turn.caller_text = text
         self.event(EventKind.TURN_COMMITTED, text=text)
         self._outlet.send_transcript("customer", text)
-        self.history.caller_said(text)
+        self.history.caller_said(text, added)
 
     def generated(self, turn: Turn, reply: Reply) -> None:
         turn.generated_text = reply.text.strip()
@@ -94,6 +99,7 @@ class Minutes:
                 "arguments": ran.call.arguments,
                 "result": msgspec.json.decode(ran.result),
                 "seconds": round(ran.ended - ran.started, 3),
+                "speculative": ran.speculative,
             }
             for ran in reply.tools
         ]
@@ -106,7 +112,7 @@ class Minutes:
         turn.heard_text = heard
         turn.agent_ended_ms = agent_ended_ms
         turn.interrupted = interrupted
-        turn.ended_ms = self._now()
+        turn.ended_ms = self.now()
         self.history.agent_said(heard, interrupted)
         if heard:
             self._outlet.send_transcript("agent", heard)
@@ -120,5 +126,5 @@ class Minutes:
         if turn is not None:
             turn.caller_text = text
             turn.interrupted = True
-            turn.ended_ms = turn.caller_ended_ms = self._now()
+            turn.ended_ms = turn.caller_ended_ms = self.now()
             self._journal.turn_finished(turn)

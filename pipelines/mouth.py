@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 
-from pipelines.audio import Codec, rms, silence, to_pcm16
+from pipelines.audio import Codec, Resampler, rms, silence, to_pcm16
 from pipelines.clock import CallClock
 from pipelines.journal import Tape
 from pipelines.machines.playout import Playout
@@ -17,7 +17,11 @@ from pipelines.outlet import Outlet
 from pipelines.pacer import Pacer
 from pipelines.stages import Word
 
-OUR_MARK = re.compile(r"g([0-9]{1,9}):([0-9]{1,9})")  # generation, milliseconds of the reply
+# Generation, milliseconds of the reply, and how many clears came before, when any did. Generation 0 is nobody's.
+OUR_MARK = re.compile(r"g([0-9]{1,9}):([0-9]{1,9})(?::([0-9]{1,9}))?")
+MARK_EVERY_MS = 480.0  # of speech: two in a second tell how far the carrier lags
+FIRST_MARK = "g0:0"  # sent into a silent line
+LET_FINISH_MS = 280.0  # so little is not worth a pause: it is over as soon as a caller expects silence
 AUDIBLE_RMS = 60  # about -55 dBFS in 5 ms: softer is the voice's leading silence
 TRIM_STEP_MS = 5
 SENTENCE_GAP_MS = 180  # voices end their chunks without one
@@ -35,6 +39,8 @@ class Mouth:
         self._clock = clock
         self._room = asyncio.Event()
         self._trimming = False
+        self._marked_ms = 0.0  # of the reply
+        self._first_mark_ms: float | None = None  # when it was sent
         self.playout = Playout(outlet.audio_format, ahead_ms)
         self.trimmed_ms = 0.0  # leading silence cut from the running reply
         self.first_heard_ms: float | None = None  # call time of the running reply's first audible sample
@@ -45,7 +51,11 @@ class Mouth:
         self._trimming = True
         self.trimmed_ms = 0.0
         self.first_heard_ms = None
+        self._marked_ms = 0.0
         self._room.set()
+        if self._outlet.has_marks and self._first_mark_ms is None:
+            self._first_mark_ms = self._pacer.now_ms()
+            self._outlet.send_mark(FIRST_MARK)
         return self.playout.begin()
 
     def open_text(self, generation: int, text: str) -> None:
@@ -77,39 +87,68 @@ class Mouth:
 
     # --- playing ------------------------------------------------------------------------------------
 
-    def tick(self, now_ms: float) -> bool:
-        """Release what is due. True when the reply was heard to its end."""
-        now = self._clock.at(now_ms)
-        if self.playout.rests(now):
-            return False  # two ticks of three: what was released lasts for three
+    def tick(self, now_ms: float) -> float | None:
+        """Release what is due. Returns for how many milliseconds nothing will be, None: the reply was heard out."""
         self._release(now_ms)
-        return self.playout.finished(now)
+        now = self._clock.at(now_ms)
+        return None if self.playout.finished(now) else self.playout.rest_ms(now)
 
     def pause(self) -> None:
-        self.playout.paused = True
+        """Send nothing more for now; what was sent will still be heard."""
+        if self.playout.unheard_ms(self._now()) > LET_FINISH_MS:
+            self.playout.pause()
+
+    def hush(self) -> None:
+        """Be silent at once, where the line can be cleared; `resume` goes on where the caller's ear stopped."""
+        now = self._now()
+        if self.playout.unheard_ms(now) <= LET_FINISH_MS:
+            self.resume()
+            return
+        self.playout.pause()
+        if self._clear(now):
+            self.playout.take_back(now)
+            self._marked_ms = self.playout.position_ms
 
     def resume(self) -> None:
-        self.playout.paused = False
+        self.playout.resume()
         self._release(self._pacer.now_ms())
 
     def cancel(self) -> tuple[str, float]:
         """Stop speaking at once. Returns the text that was heard and the call time at which it broke off."""
-        now = self._clock.at(self._pacer.now_ms())
-        heard = self.playout.heard_text(now)
-        playing = self.playout.started and not self.playout.finished(now)
-        self.playout.cancel()
+        now, playout = self._now(), self.playout
+        ends = playout.ends_ms if playout.started else now
+        heard_until = max(now, ends + playout.line.lag_ms)
+        if self._clear(now):
+            ends, heard_until = min(ends, now), now
+        heard = playout.heard_text(heard_until)
+        playout.cancel()
         self._room.set()
-        if playing:
-            self._outlet.send_clear()
-            self._tape.erase_agent_after(now)
-        return heard, now
+        return heard, ends
+
+    def _clear(self, now: float) -> bool:
+        """Have what was sent and not heard forgotten. False when there is no such audio, or no such thing as that."""
+        line = self.playout.line
+        if line.ends_ms + line.lag_ms <= now or not self._outlet.send_clear():
+            return False
+        self._tape.erase_agent_after(now - line.lag_ms)
+        return True
 
     def mark_returned(self, name: str) -> None:
-        if match := OUR_MARK.fullmatch(name):
-            self.playout.confirm(int(match[1]), float(match[2]))
+        if name == FIRST_MARK and self._first_mark_ms is not None:
+            self.playout.line.answered(self._pacer.now_ms() - self._first_mark_ms)
+        elif match := OUR_MARK.fullmatch(name):
+            self.playout.confirm(int(match[1]), float(match[2]), int(match[3] or 0), self._now())
 
     def heard_text(self, now_ms: float) -> str:
         return self.playout.heard_text(self._clock.at(now_ms))
+
+    def sounded(self, from_ms: float, to_ms: float, rate_hz: int) -> bytes:
+        """What was heard of us in this stretch of call time, less than a second ago: signed 16-bit samples."""
+        audio_format = self._outlet.audio_format
+        pcm = to_pcm16(self.playout.line.sounded(from_ms, to_ms), audio_format.codec)
+        if audio_format.rate_hz == rate_hz:
+            return pcm
+        return Resampler(audio_format.rate_hz, rate_hz).feed(pcm, last=True)
 
     # --- inside -------------------------------------------------------------------------------------
 
@@ -120,14 +159,21 @@ class Mouth:
             self._tape.agent(release.heard_at_ms, to_pcm16(release.audio, self._outlet.audio_format.codec))
             if self.first_heard_ms is None:
                 self.first_heard_ms = release.heard_at_ms
-            if release.last:
+            if release.last or self.playout.position_ms - self._marked_ms >= MARK_EVERY_MS:
                 self._ask_mark()
         if not self._room.is_set() and self.playout.generated_ms - self.playout.position_ms < ROOM_MS:
             self._room.set()
 
     def _ask_mark(self) -> None:
-        if self._outlet.has_marks:
-            self._outlet.send_mark(f"g{self.playout.generation}:{int(self.playout.position_ms)}")
+        playout = self.playout
+        if not self._outlet.has_marks or self._marked_ms == playout.position_ms:
+            return
+        self._marked_ms = playout.position_ms
+        name = f"g{playout.generation}:{int(self._marked_ms)}"
+        self._outlet.send_mark(f"{name}:{playout.line.epoch}" if playout.line.epoch else name)
+
+    def _now(self) -> float:
+        return self._clock.at(self._pacer.now_ms())
 
     def _trim(self, audio: bytes, words: tuple[Word, ...]) -> tuple[bytes, tuple[Word, ...]]:
         """Cut silence before the reply's first sound; word times move along."""

@@ -26,8 +26,8 @@ class Outlet(Protocol):
 
     def send_mark(self, name: str) -> None: ...
 
-    def send_clear(self) -> None:
-        """Forget what was sent and not played yet. A no-op where the dialect has no such thing."""
+    def send_clear(self) -> bool:
+        """Forget what was sent and not played yet. False where the dialect has no such thing: all of it is heard."""
         ...
 
     def send_transcript(self, role: str, text: str) -> None:

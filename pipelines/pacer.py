@@ -15,11 +15,13 @@ log = logging.getLogger(__name__)
 TICK_S = 0.02
 LAG_WINDOW_S = 1.0
 WATCH_EVERY = 5  # ticks: deadlines are looked at every 100 ms
+WHEEL = 32  # ticks before the wheel has turned round; nobody rests longer than half of it
+VOID = -1
 
 
 class Player(Protocol):
-    def tick(self, now_ms: float) -> None:
-        """Release what is due at this monotonic time; must not block."""
+    def tick(self, now_ms: float) -> int:
+        """Release what is due at this monotonic time; must not block. Returns how many ticks it needs none."""
         ...
 
 
@@ -29,14 +31,32 @@ class Watched(Protocol):
         ...
 
 
+class _Entry:
+    """Somebody's place on the wheel. `due` is the number of a tick; any other number makes the place void."""
+
+    __slots__ = ("due", "step")
+
+    def __init__(self, step: Callable[[float], int | None]) -> None:
+        self.step = step
+        self.due = 0
+
+
+def _nobody(now_ms: float) -> int:
+    return 0
+
+
 class Pacer:
-    """Ticks every added player each 20 ms, and every watched call each 100 ms."""
+    """Ticks every added player each 20 ms, unless it needs less, and every watched call each 100 ms.
+
+    A wheel of ticks: a tick looks at nobody but those who are due at it.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._loop = loop or asyncio.get_running_loop()
-        self._players: dict[int, Player] = {}
-        self._watched: dict[int, Watched] = {}
-        self._ticks = 0
+        self._players: dict[int, _Entry] = {}
+        self._watched: dict[int, _Entry] = {}
+        self._wheel: list[list[_Entry]] = [[] for _ in range(WHEEL)]
+        self._ticks = 0  # number of the newest tick
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
         self.worst_lag_ms = 0.0  # latest tick since the process began, against its deadline
@@ -51,39 +71,67 @@ class Pacer:
         return self._loop.time() * 1000.0
 
     def add(self, player: Player) -> None:
-        self._players[id(player)] = player
-        self._run()
+        self._enter(self._players, id(player), player.tick, 1)
 
     def remove(self, player: Player) -> None:
-        self._players.pop(id(player), None)
+        self._leave(self._players, id(player))
 
     def watch(self, call: Watched) -> None:
-        self._watched[id(call)] = call
-        self._run()
+        self._enter(self._watched, id(call), call.watch, WATCH_EVERY)
 
     def unwatch(self, call: Watched) -> None:
-        self._watched.pop(id(call), None)
+        self._leave(self._watched, id(call))
 
-    def _run(self) -> None:
+    def _enter(self, entries: dict[int, _Entry], key: int, step: Callable[[float], int | None], ticks: int) -> None:
+        self._leave(entries, key)
+        entry = entries[key] = _Entry(step)
+        self._place(entry, ticks)
         if self._timer is None:
             self._due = self._loop.time() + TICK_S
             self._timer = self._loop.call_at(self._due, self._tick)
 
+    def _leave(self, entries: dict[int, _Entry], key: int) -> None:
+        if (entry := entries.pop(key, None)) is not None:
+            entry.due, entry.step = VOID, _nobody  # the wheel keeps the place for a while, but not its owner
+
+    def _place(self, entry: _Entry, ticks: int) -> None:
+        entry.due = self._ticks + ticks
+        self._wheel[entry.due % WHEEL].append(entry)
+
     def _tick(self) -> None:
         now = self._loop.time()
         self._note_lag(now)
-        for player in list(self._players.values()):
-            self._guard(player.tick, now * 1000.0, player)
-        self._ticks += 1
-        if self._ticks % WATCH_EVERY == 0:
-            for call in list(self._watched.values()):
-                self._guard(call.watch, now * 1000.0, call)
+        missed = max(0, int((now - self._due) / TICK_S))
+        first = self._ticks + 1
+        self._ticks += missed + 1
+        for number in range(first, self._ticks + 1):
+            self._turn(number, now * 1000.0)
         if not self._players and not self._watched:
             self._timer = None
             return
-        missed = max(0, int((now - self._due) / TICK_S))
         self._due += TICK_S * (missed + 1)
         self._timer = self._loop.call_at(self._due, self._tick)
+
+    def _turn(self, number: int, now_ms: float) -> None:
+        entries = self._wheel[number % WHEEL]
+        self._wheel[number % WHEEL] = []
+        for entry in entries:
+            if entry.due != number:
+                continue
+            try:
+                rest = entry.step(now_ms)
+            except Exception:
+                # One broken call must not silence the others; it is taken out and reported.
+                log.exception("a call failed in the pacer and was taken out of it")
+                self._expel(entry)
+                continue
+            if entry.due == number:  # it may have left, or entered anew
+                self._place(entry, WATCH_EVERY if rest is None else 1 + min(rest, WHEEL // 2))
+
+    def _expel(self, broken: _Entry) -> None:
+        owner = getattr(broken.step, "__self__", None)
+        self._leave(self._players, id(owner))
+        self._leave(self._watched, id(owner))
 
     @property
     def lag_ms(self) -> float:
@@ -103,18 +151,10 @@ class Pacer:
         self._lag_ms = max(self._lag_ms, lag_ms)
         self.worst_lag_ms = max(self.worst_lag_ms, lag_ms)
 
-    def _guard(self, step: Callable[[float], None], now_ms: float, owner: object) -> None:
-        try:
-            step(now_ms)
-        except Exception:
-            # One broken call must not silence the others; it is taken out and reported.
-            log.exception("a call failed in the pacer and was taken out of it")
-            self._players.pop(id(owner), None)
-            self._watched.pop(id(owner), None)
-
     def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         self._players.clear()
         self._watched.clear()
+        self._wheel = [[] for _ in range(WHEEL)]

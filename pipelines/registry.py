@@ -17,11 +17,11 @@ import msgspec
 import pipelines.providers
 from config.schema import StageSettings
 from pipelines.errors import ConfigError, EngineMissing
-from pipelines.stages import Llm, Stt, Tts, Vad
+from pipelines.stages import Llm, Stt, Tts, TurnDetector, Vad
 
 ENTRY_POINT_GROUP = "voicecore.providers"
 
-STAGES = ("vad", "stt", "llm", "tts")
+STAGES = ("vad", "stt", "llm", "tts", "turn")
 
 Factory = Callable[[Any], Awaitable[Any]]
 
@@ -35,6 +35,7 @@ class ProviderSpec(msgspec.Struct, frozen=True):
     stt: Factory | None = None
     llm: Factory | None = None
     tts: Factory | None = None
+    turn: Factory | None = None
 
     def stages(self) -> tuple[str, ...]:
         return tuple(stage for stage in STAGES if getattr(self, stage) is not None)
@@ -88,11 +89,11 @@ def _resolve(
         raise ConfigError(str(error), source=source, key=f"{key}.options") from error
 
 
-async def make(stage: str, name: str, options: dict[str, Any], *, source: str) -> Vad | Stt | Llm | Tts:
+async def make(stage: str, name: str, options: dict[str, Any], *, source: str) -> Vad | Stt | Llm | Tts | TurnDetector:
     """Build a stage's engine. Raises ConfigError for bad names or options, EngineMissing when it cannot run."""
     factory, parsed = _resolve(stage, name, options, source=source, key=stage)
     try:
-        engine: Vad | Stt | Llm | Tts = await factory(parsed)
+        engine: Vad | Stt | Llm | Tts | TurnDetector = await factory(parsed)
     except ImportError as error:
         raise EngineMissing(
             f"package missing ({error.name}): pip install 'voicecore[{name}]'", stage=stage, provider=name

@@ -5,6 +5,9 @@ It does not know whose turn it is, nor how the text was understood.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
 from pipelines.brain import dialogue
 from pipelines.brain.tools import Toolbox
 from pipelines.ending import Ending
@@ -15,8 +18,33 @@ from pipelines.phrases import Phrases
 from pipelines.reply import Reply
 from pipelines.setup import Setup
 from pipelines.speaker import Speaker
-from pipelines.stages import Llm, LlmRequest
+from pipelines.stages import Llm, LlmRequest, Message
+from pipelines.tasks import CallTasks
 from pipelines.timing import Turn
+
+CHARACTERS_PER_TOKEN = 4  # of ordinary text, as the vendors' rules of thumb have it
+
+
+class Draft:
+    """An answer to a turn that is not over yet. Nothing of it is heard, on the record or done before `answer`
+    takes it; whoever asked for it cancels `written` when it is not wanted."""
+
+    def __init__(self, text: str, request: LlmRequest, reply: Reply, started_ms: float) -> None:
+        self.text = text
+        self.request = request
+        self.reply = reply
+        self.started_ms = started_ms
+        self.added: list[Message] = []  # to the history
+        self.committed = asyncio.Event()
+        self.failed: StageError | None = None
+        self.written: asyncio.Task[None]  # and synthesised
+
+    @property
+    def tokens(self) -> int:
+        """What it took of the model so far; estimated as far as the model did not say."""
+        characters = len(self.reply.text) + sum(len(message.content) for message in self.request.messages)
+        told = sum(usage.input_tokens + usage.output_tokens for usage in self.reply.usage)
+        return max(told, characters // CHARACTERS_PER_TOKEN)
 
 
 class Responder:
@@ -31,6 +59,7 @@ class Responder:
         speaker: Speaker,
         minutes: Minutes,
         ending: Ending,
+        tasks: CallTasks,
     ) -> None:
         self._setup = setup
         self._llm = llm
@@ -39,24 +68,55 @@ class Responder:
         self._speaker = speaker
         self._minutes = minutes
         self._ending = ending
+        self._tasks = tasks
 
-    async def answer(self, turn: Turn, text: str) -> None:
+    def draft(self, turn: Turn, text: str, heard: Callable[[], None]) -> Draft:
+        """Begin to answer before the turn is certain. `heard` is called at the first sound, after `answer`."""
+        draft = Draft(text, self._request(text), self._speaker.begin(turn, heard), self._minutes.now())
+        draft.written = self._tasks.spawn(self._write(draft))
+        return draft
+
+    async def answer(self, turn: Turn, text: str, draft: Draft | None = None) -> None:
         """Answer a committed turn; returns when the reply is complete, which may still be playing then."""
-        self._minutes.caller_said(turn, text)
-        reply = self._speaker.begin(turn)
-        request, added = self._request(), self._minutes.history.added
-        try:
-            await reply.speak_model(dialogue.reply(self._llm, self._toolbox, request, added))
-            if not reply.text.strip() and self._ending.pending is None:
-                raise StageError("the model said nothing", stage="llm", provider="model")
+        if draft is None:
+            draft = Draft(text, self._request(text), self._speaker.begin(turn), self._minutes.now())
+            self._take(turn, draft)
+            await self._write(draft)
+        else:
+            self._take(turn, draft)
+            self._speaker.release(turn, draft.reply)
+            await draft.written
+        if draft.failed is None:
             self._ending.turn_succeeded()
-        except StageError as error:
-            await self._recover(reply, error)
+        else:
+            await self._recover(draft.reply, draft.failed)
+        self._speaker.complete(turn, draft.reply)
+
+    async def apologise(self, turn: Turn, error: StageError) -> None:
+        """Answer a turn of which nothing is known but that something failed."""
+        self._minutes.event(EventKind.TURN_COMMITTED, text="")
+        reply = self._speaker.begin(turn)
+        await self._recover(reply, error)
         self._speaker.complete(turn, reply)
 
-    def _request(self) -> LlmRequest:
+    def _take(self, turn: Turn, draft: Draft) -> None:
+        self._minutes.caller_said(turn, draft.text, draft.added)
+        draft.committed.set()
+
+    async def _write(self, draft: Draft) -> None:
+        """A failure is a result: it concerns only a turn that is answered with this."""
+        reply = draft.reply
+        events = dialogue.reply(self._llm, self._toolbox, draft.request, draft.added, committed=draft.committed)
+        try:
+            await reply.speak_model(events)
+            if not reply.text.strip() and self._ending.pending is None:
+                raise StageError("the model said nothing", stage="llm", provider="model")
+        except StageError as error:
+            draft.failed = error
+
+    def _request(self, text: str) -> LlmRequest:
         return LlmRequest(
-            messages=self._minutes.history.messages(),
+            messages=[*self._minutes.history.messages(), Message("user", text)],
             tools=self._toolbox.specs,
             language=self._setup.agent.language,
             now=self._setup.now,
@@ -66,13 +126,12 @@ class Responder:
     async def _recover(self, reply: Reply, error: StageError) -> None:
         """The turn failed: say so, and give up the call when it keeps failing."""
         give_up = self._ending.turn_failed()
-        self._minutes.event(EventKind.STAGE_FAILED, stage=error.stage, error=error.message)
+        self._minutes.failed(error)
         if give_up:
             self._ending.after_reply(EndReason.PIPELINE_FAILED)
         text = self._phrases.giving_up if give_up else self._phrases.apology
-        try:
-            await reply.speak_text(text)
+        reply.broken = True
+        if await self._speaker.spoken(reply, text):
             self._minutes.event(EventKind.FALLBACK_SPOKEN, text=text)
-        except StageError as mute:
-            self._minutes.event(EventKind.STAGE_FAILED, stage=mute.stage, error=mute.message)
+        else:
             self._ending.end(EndReason.PIPELINE_FAILED)

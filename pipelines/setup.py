@@ -14,7 +14,7 @@ import msgspec
 from config.schema import AgentSettings
 from pipelines.audio import AudioFormat
 from pipelines.brain.tools import Toolbox
-from pipelines.stages import Llm, SttSession, Tts, VadStream, Voice
+from pipelines.stages import Llm, SttSession, Tts, TurnDetector, VadStream, Voice
 
 
 class Stages(msgspec.Struct, frozen=True):
@@ -24,6 +24,7 @@ class Stages(msgspec.Struct, frozen=True):
     stt: SttSession
     llm: Llm
     tts: Tts
+    turn: TurnDetector | None = None
 
 
 class Setup(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from math import ceil
 from typing import Any
 
 from pipelines.ending import Ending
@@ -18,11 +19,15 @@ from pipelines.machines.silence import Silence
 from pipelines.machines.turns import TurnMachine
 from pipelines.minutes import Minutes
 from pipelines.mouth import Mouth
-from pipelines.pacer import Pacer
+from pipelines.pacer import TICK_S, Pacer
+from pipelines.phrases import Phrases
 from pipelines.reply import Reply
 from pipelines.stages import Tts, Voice
 from pipelines.tasks import CallTasks
 from pipelines.timing import Mark, Turn
+
+TICK_MS = TICK_S * 1000.0
+LONGEST_REST = 2  # ticks: marks and the end of a reply are looked for every 60 ms at least
 
 
 class Speaker:
@@ -32,6 +37,7 @@ class Speaker:
         self,
         tts: Tts,
         voice: Voice,
+        phrases: Phrases,
         mouth: Mouth,
         floor: TurnMachine,
         listener: Listener,
@@ -44,6 +50,7 @@ class Speaker:
     ) -> None:
         self._tts = tts
         self._voice = voice
+        self._phrases = phrases
         self._mouth = mouth
         self._floor = floor
         self._listener = listener
@@ -55,6 +62,7 @@ class Speaker:
         self._now = now
         self._reply: Reply | None = None
         self._making: asyncio.Task[None] | None = None
+        self._filling: asyncio.Task[None] | None = None
 
     # --- making a reply -----------------------------------------------------------------------------
 
@@ -62,8 +70,11 @@ class Speaker:
         """Whatever has to be awaited until the next reply is complete; `cancel` cancels it."""
         self._making = self._tasks.spawn(work)
 
-    def begin(self, turn: Turn) -> Reply:
-        """The reply to this turn; `complete` is to follow."""
+    def begin(self, turn: Turn, heard: Callable[[], None] | None = None) -> Reply:
+        """The reply to this turn; `complete` is to follow. With `heard`, which is told of its first sound, it is held
+        until `release`. A filler may have begun it already."""
+        if self._reply is not None and heard is None:
+            return self._reply
 
         def audible() -> None:
             at_ms = self._mouth.first_heard_ms
@@ -74,12 +85,26 @@ class Speaker:
             self._floor.reply_audible()
             self._pacer.add(self)
             self._minutes.event(EventKind.REPLY_STARTED)
+            if heard is not None:
+                heard()
 
-        def stamp(mark: Mark) -> None:
-            self._minutes.stamp(turn, mark)
+        reply = Reply(self._tts, self._voice, self._mouth, self._now, audible, held=heard is not None)
+        if heard is None:
+            reply.marks = turn.marks
+        self._reply = reply
+        return reply
 
-        self._reply = Reply(self._tts, self._voice, self._mouth, stamp, audible)
-        return self._reply
+    def release(self, turn: Turn, reply: Reply) -> None:
+        """The turn is certain: what is ready of the reply goes out at once."""
+        turn.marks.update(reply.marks)
+        reply.marks = turn.marks
+        reply.release()
+
+    def retract(self, reply: Reply) -> None:
+        """A held reply is wanted no longer; nobody has heard any of it."""
+        self._mouth.cancel()
+        if self._reply is reply:
+            self._reply = None
 
     def complete(self, turn: Turn, reply: Reply) -> None:
         """All of the reply is written and synthesised; it may still be playing."""
@@ -87,8 +112,17 @@ class Speaker:
         for tool in turn.tools:
             self._minutes.event(EventKind.TOOL_FINISHED, **tool)
         self._floor.expect = reply.expect
-        self._listener.expect(reply.expect)
+        self._listener.expect(reply.expect, reply.length)
         self._mouth.complete(reply.generation)
+        if self._mouth.first_heard_ms is None:
+            self._over()
+
+    def nothing_to_say(self) -> None:
+        """What the caller said turned out to be nothing; a filler may have been heard meanwhile."""
+        if self._reply is None:
+            self._floor.nothing_said()
+            return
+        self._mouth.complete(self._reply.generation)
         if self._mouth.first_heard_ms is None:
             self._over()
 
@@ -98,46 +132,75 @@ class Speaker:
         """Speak of our own accord: greeting, re-prompt, goodbye."""
         turn = self._minutes.begin_turn()
         self._floor.reply_pending()
-        self._silence.speaking_unasked()
+        self._silence.speaking_unasked(self._now())
         self.start(self._say(turn, text))
 
     async def _say(self, turn: Turn, text: str) -> None:
         reply = self.begin(turn)
-        try:
-            await reply.speak_text(text)
-        except StageError as error:
-            self._minutes.event(EventKind.STAGE_FAILED, stage=error.stage, error=error.message)
-            if self._ending.turn_failed():
+        if not await self.spoken(reply, text) and self._ending.pending is None:
+            # Whatever it was, a greeting or a question: the caller is to know that somebody is there.
+            fallback = self._phrases.how_can_i_help
+            if await self.spoken(reply, fallback):
+                self._minutes.event(EventKind.FALLBACK_SPOKEN, text=fallback)
+            else:
                 self._ending.end(EndReason.PIPELINE_FAILED)
         reply.expect = self._floor.expect
         self.complete(turn, reply)
 
-    def fill(self, text: str) -> None:
-        """Excuse the silence before a reply, once, unless its own first words are on their way."""
-        reply = self._reply
-        if reply is not None and not reply.filled and reply.mute:
-            reply.filled = True
-            self._minutes.event(EventKind.FALLBACK_SPOKEN, text=text)
-            self._tasks.spawn(self._fill(reply, text))
-
-    async def _fill(self, reply: Reply, text: str) -> None:
+    async def spoken(self, reply: Reply, text: str) -> bool:
+        """Speak a fixed text. False when the voice fails."""
         try:
-            await reply.fill(text)
+            await reply.speak_text(text)
         except StageError as error:
-            self._minutes.event(EventKind.STAGE_FAILED, stage=error.stage, error=error.message)
+            reply.broken = True
+            self._minutes.failed(error)
+            return False
+        return True
+
+    # --- fillers ------------------------------------------------------------------------------------
+
+    @property
+    def at_voice(self) -> bool:
+        """The next words are being made."""
+        return self._reply is not None and self._reply.at_voice
+
+    def fill(self) -> None:
+        """Excuse a silence before or inside the reply, unless its own words come first."""
+        turn = self._minutes.turn
+        if turn is None or (self._filling is not None and not self._filling.done()):
+            return
+        self._filling = self._tasks.spawn(self._fill(self._reply or self.begin(turn)))
+
+    async def _fill(self, reply: Reply) -> None:
+        text = self._phrases.still_working if reply.fillers else self._phrases.one_moment
+        try:
+            await reply.fill(text, lambda: self._minutes.event(EventKind.FALLBACK_SPOKEN, text=text))
+        except StageError as error:
+            self._minutes.failed(error)
+
+    def _stop_filling(self) -> None:
+        if self._filling is not None:
+            self._filling.cancel()
+            self._filling = None
 
     # --- the end of a reply -------------------------------------------------------------------------
 
-    def tick(self, now_ms: float) -> None:
-        """From the pacer, each 20 ms while the agent speaks."""
-        if self._mouth.tick(now_ms):
+    def tick(self, now_ms: float) -> int:
+        """From the pacer while the agent speaks. Returns for how many ticks there is nothing to do."""
+        rest_ms = self._mouth.tick(now_ms)
+        if rest_ms is None:
             self._over()
+            return 0
+        return min(LONGEST_REST, max(0, ceil(rest_ms / TICK_MS) - 1))
 
     def _over(self) -> None:
         """The reply was heard to its end, or there was nothing to hear."""
         self._pacer.remove(self)
+        self._stop_filling()
         turn, audible = self._minutes.turn, self._mouth.first_heard_ms is not None
         heard = turn.generated_text if turn and audible else ""
+        if self._reply is not None and self._reply.broken:
+            heard = self._mouth.heard_text(self._pacer.now_ms())
         self._minutes.close(heard, self._mouth.playout.ends_ms if audible else None, interrupted=False)
         self._reply = None
         now = self._now()
@@ -151,6 +214,7 @@ class Speaker:
         if self._making is not None:
             self._making.cancel()
             self._making = None
+        self._stop_filling()
         self._pacer.remove(self)
         reply, self._reply = self._reply, None
         audible = reply is not None and self._mouth.first_heard_ms is not None

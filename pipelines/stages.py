@@ -59,6 +59,10 @@ class Expect(StrEnum):
     DATE_TIME = "date_time"
     PHONE = "phone"
     SERVICE = "service"
+    EMAIL = "email"
+    ADDRESS = "address"
+    SPELLING = "spelling"
+    NUMBER = "number"  # of a customer, an order, a card
 
 
 class Word(msgspec.Struct, frozen=True):
@@ -127,6 +131,23 @@ class Stt(Protocol):
     async def close(self) -> None: ...
 
 
+# --- end of turn ----------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class TurnDetector(Protocol):
+    """Hears whether a caller who fell silent has finished. Optional: what it says moves a wait, it decides nothing."""
+
+    async def probability(self, pcm: bytes, rate_hz: int) -> float:
+        """0…1 that the turn is over, from the utterance so far (the last 8 s of it at most, the pause included).
+
+        Raises StageError (with stage "turn"). Works off the event loop; cancelling it is safe.
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+
 # --- language model -------------------------------------------------------------------------------
 
 
@@ -161,6 +182,7 @@ class Hint(msgspec.Struct, frozen=True):
     """The model says what it now expects to hear. Optional; may come anywhere in a stream."""
 
     expect: Expect
+    length: int = 0  # digits that the number asked for has; 0: unknown
 
 
 class Usage(msgspec.Struct, frozen=True):

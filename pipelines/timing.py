@@ -13,6 +13,8 @@ from itertools import pairwise
 
 import msgspec
 
+from pipelines.machines.speculation import Ledger
+
 
 class Mark(StrEnum):
     """In the order in which a turn passes them. A new mark is one line here and shows in the waterfall."""
@@ -77,4 +79,5 @@ class Turn(msgspec.Struct):
     caller_ended_ms: float | None = None
     agent_started_ms: float | None = None  # audible span of the answer in call time
     agent_ended_ms: float | None = None
-    tools: list[dict[str, object]] = []  # name, arguments, result, seconds
+    tools: list[dict[str, object]] = []  # name, arguments, result, seconds, speculative
+    speculation: Ledger = Ledger()

@@ -17,14 +17,17 @@ import pytest
 from config.schema import ServerSettings
 from pipelines.brain.dates import say_date
 from voicecore.app import Server, running
+from voicecore.commands.replay import find, replayed
 from voicecore.phone.caller import Caller, Manners
 from voicecore.phone.carrier import CallResult, Destination, place_call
 from voicecore.phone.clips import shipped
 from voicecore.phone.measure import MeasuredTurn, measure_recording
+from voicecore.replay_report import ReplayReport
 from voicecore.services.demo import read_credentials
 
 LONDON = ZoneInfo("Europe/London")
 AGREEMENT_MS = 20.0  # marks against audio
+REPEATED_MS = 40.0  # a replay against the call: one frame, and frames that came late by less than one
 
 
 class Rest(msgspec.Struct):
@@ -59,6 +62,14 @@ async def _call(server: Server, session: aiohttp.ClientSession) -> CallResult:
     return await place_call(session, Destination(url=server.url), caller, timeout_s=120)
 
 
+def _a_replay_repeats_it(told: ReplayReport) -> None:
+    """Turns, texts, interruptions; and when decisions were taken and answers began and ended."""
+    assert told.fidelity.repeated == told.fidelity.turns == len(shipped()) + 1
+    assert told.fidelity.worst_ms <= REPEATED_MS
+    assert told.recorded.false_cut_offs == told.replayed.false_cut_offs
+    assert told.end_reasons[0] == told.end_reasons[1]
+
+
 def _heard_in(recording: Path) -> list[MeasuredTurn]:
     with wave.open(str(recording)) as file:
         assert (file.getnchannels(), file.getframerate()) == (2, 8000)
@@ -79,6 +90,8 @@ async def test_the_demo_caller_gets_an_appointment(tmp_path: Path) -> None:
         await rest.download(call["recording"]["url"], tmp_path / "call.wav")
         booked = await rest.get(f"/api/v1/calendar/appointments?call_id={listed['id']}")
 
+        told = await asyncio.to_thread(replayed, settings, await find(settings, listed["id"]), [])
+    _a_replay_repeats_it(told)
     _every_turn_is_answered(result, call)
     _the_appointment_is_what_was_read_back(booked["items"], call)
     _the_marks_agree_with_the_audio(call, _heard_in(tmp_path / "call.wav"))

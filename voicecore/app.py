@@ -42,6 +42,7 @@ from voicecore.gateway import Gateway
 from voicecore.intake import Intake, PortIntake
 from voicecore.metrics import CallMetrics, LoadMetrics
 from voicecore.reception import Reception
+from voicecore.recording import RECORDINGS as RECORDINGS
 from voicecore.recording import RecordingThread
 from voicecore.services.accounts import Accounts
 from voicecore.services.agents import Agents
@@ -66,7 +67,6 @@ SECRET_FILE = "secret"
 SERVER_ID_FILE = "server-id"
 LOCK_FILE = "lock"
 CREDENTIALS_FILE = "demo-login"
-RECORDINGS = "recordings"
 
 
 class Server(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ COMMANDS = {
     "serve": "answer calls: media sockets, webhooks and REST on one port",
     "call": "place a spoken call to a running server and measure the answers",
     "calls": "list the calls of this machine's server, or draw one as a waterfall",
+    "replay": "run a stored call again with other settings and compare what happens",
     "doctor": "check this environment and say what to do about what is missing",
     "seed": "create organizations, users, agents, knowledge and numbers from a YAML file",
 }

@@ -19,6 +19,7 @@ from pipelines.events import EndReason
 from voicecore.admission import Admission
 from voicecore.domain.accounts import Principal
 from voicecore.fellows import Fellows
+from voicecore.heap import Sweeper
 from voicecore.reception import Reception
 from voicecore.services.accounts import Accounts
 from voicecore.session import Announcement, CallSession, Line, Ticket
@@ -66,6 +67,7 @@ class Gateway:
         self._accounts = accounts
         self._tickets = tickets
         self._signature = signature
+        self._sweeper = Sweeper()
         self._sessions: set[CallSession] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
@@ -149,6 +151,7 @@ class Gateway:
         if session in self._sessions:
             self._sessions.discard(session)
             self.admission.leave()
+            self._sweeper.call_ended(len(self._sessions))
         if not self._sessions:
             self._empty.set()
 

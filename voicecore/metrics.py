@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,7 @@ from prometheus_client.registry import Collector
 from pipelines.engines import EngineRoom
 from pipelines.events import CallEvent, EndReason, EventKind
 from pipelines.journal import Journal
+from pipelines.machines.speculation import Ledger
 from pipelines.pacer import Pacer
 from pipelines.timing import Turn, response_latency_ms, waterfall
 from voicecore.admission import Admission, Refusal
@@ -59,6 +61,20 @@ class CallMetrics:
             "voicecore_call_jitter_seconds", "Arrival jitter of a call", buckets=LATENESS_BUCKETS, registry=registry
         )
         self.lost_frames = Counter("voicecore_frames_lost", "Inbound messages that never came", registry=registry)
+        self.speculations = Counter(
+            "voicecore_speculation_settled",
+            "Answers begun before the caller's turn was certain, heard (hit) or thrown away (miss)",
+            ["outcome"],
+            registry=registry,
+        )
+        self.speculation_sums = {
+            name: Counter(f"voicecore_speculation_{name}", text, registry=registry)
+            for name, text in (
+                ("saved_seconds", "What callers did not wait thanks to answers begun early"),
+                ("tokens_wasted", "Tokens of the model in answers thrown away"),
+                ("characters_wasted", "Characters synthesised and thrown away"),
+            )
+        }
 
     @contextmanager
     def watched(self, show: Callable[[Turn], None]) -> Iterator[None]:
@@ -71,12 +87,20 @@ class CallMetrics:
 
     def turn_finished(self, turn: Turn) -> None:
         self.turns.labels("yes" if turn.interrupted else "no").inc()
+        self._speculated(turn.speculation)
         if (latency := response_latency_ms(turn.marks)) is not None:
             self.latency.observe(latency / 1000.0)
             for stage, waited in waterfall(turn.marks).items():
                 self.stages.labels(stage.value).observe(waited / 1000.0)
         for show in self._watchers:
             show(turn)
+
+    def _speculated(self, ledger: Ledger) -> None:
+        self.speculations.labels("hit").inc(ledger.hits)
+        self.speculations.labels("miss").inc(ledger.misses)
+        self.speculation_sums["saved_seconds"].inc(ledger.saved_ms / 1000.0)
+        self.speculation_sums["tokens_wasted"].inc(ledger.tokens_wasted)
+        self.speculation_sums["characters_wasted"].inc(ledger.characters_wasted)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -154,4 +178,5 @@ class LoadMetrics(Collector):
                 "voicecore_engine_backlog_seconds", "Age of the oldest undone work", self._engines.backlog_ms() / 1000.0
             ),
             GaugeMetricFamily("voicecore_media_connections", "Open media sockets", self._admission.active),
+            GaugeMetricFamily("voicecore_tasks", "Tasks on the event loop", len(asyncio.all_tasks())),
         ]

@@ -23,7 +23,10 @@ from pipelines.errors import AudioFormatError, NotFound, StageError, VoicecoreEr
 from pipelines.events import CallEvent, EndReason, EventKind
 from pipelines.failover import FailoverLlm, FailoverTts, Switched, open_stt
 from pipelines.pacer import Pacer
+from pipelines.phrases import all_sentences, first_aid
 from pipelines.stages import Preparable, SttOptions, Voice
+from pipelines.stock import Stock
+from pipelines.tracing import TracedConversation
 from voicecore.admission import Admission
 from voicecore.domain import instants
 from voicecore.domain.calls import MediaHealth
@@ -153,6 +156,7 @@ class Reception:
         self._recordings = recordings
         self._media = media
         self._metrics = metrics
+        self._stock = Stock(all_sentences())
 
     async def prepare(self, announcement: Announcement, session: CallSession) -> PreparedLine:
         """Raises NotFound (nobody answers there), AudioFormatError, StageError; each leaves a closed row."""
@@ -185,13 +189,16 @@ class Reception:
             raise
 
     async def warm(self) -> None:
-        """Let recognisers get ready for the agents there are, before somebody calls them."""
+        """Let recognisers get ready for the agents there are, before somebody calls them, and have their voices say
+        what is said when something fails: then it is there even when no voice works."""
         for routed in await self._agents.everyone():
             try:
                 chains = await self._engines.chains(routed.agent.config)
                 for named in chains.stt:
                     if isinstance(named.engine, Preparable):
                         await named.engine.prepare(await self._stt_options(routed, TELEPHONE.rate_hz))
+                voice = FailoverTts(chains.tts, lambda switched: None, self._stock)
+                await voice.stock_up(first_aid(routed.agent.config.language), _voice(routed), TELEPHONE)
             except VoicecoreError as error:
                 # An agent that cannot work here (its language, its engine) is no reason not to serve the others.
                 log.warning("agent_not_ready", agent=routed.agent.external_id, reason=error.message)
@@ -268,11 +275,20 @@ class Reception:
             vad=chains.vad.open(announcement.audio_format.rate_hz),
             stt=stt,
             llm=FailoverLlm(chains.llm, lambda switched: news(switched)),
-            tts=FailoverTts(chains.tts, lambda switched: news(switched)),
+            tts=FailoverTts(
+                chains.tts,
+                lambda switched: news(switched),
+                self._stock,
+                silence_ms=agent.turn.unexplained_silence_ms,
+            ),
+            turn=chains.turn,
         )
         recorder = Recorder(self._tapes, self._tape_path(journal, now), announcement.audio_format.rate_hz)
         metered = self._metrics.journal(journal)
-        conversation = Conversation(setup, stages, session, metered, recorder, self._pacer)
+        engines = self._engines.stage_settings(agent)
+        conversation = TracedConversation(
+            setup, stages, session, metered, recorder, self._pacer, notebook=recorder, engines=engines
+        )
         news = conversation.switched
         for switched in early:
             conversation.switched(switched)

@@ -2,7 +2,8 @@
 
 The call path only appends to a list; the thread mixes and writes. What the agent said but the caller never
 heard is erased before it reaches the file, so a recording holds what was on the line. A file's header is
-right after every write: a crash leaves a playable recording.
+right after every write: a crash leaves a playable recording. Beside it, line by line, grows the call's trace
+(see `pipelines/trace.py`): the two belong together, and whoever removes one removes the other.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from pipelines import trace
 from voicecore.domain.calls import Peaks
 
 log = logging.getLogger(__name__)
@@ -31,6 +33,9 @@ PEAKS_PER_SECOND = 10
 QUEUE_LIMIT = 20_000  # hand-overs waiting for the disk; then audio is lost, and that is counted
 LONGEST_JUMP_MS = 60_000.0  # a write further ahead than this is a broken clock, not silence
 HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")  # RIFF/WAVE, PCM: Multimedia Programming Interface 1.0, 1991
+
+RECORDINGS = "recordings"  # inside the data directory
+TRACE_SUFFIX = ".trace"
 
 CALLER, AGENT = 0, 1
 Piece = tuple[int, float, bytes]  # channel, call time, samples; empty samples erase from there on
@@ -89,11 +94,16 @@ class RecordingThread:
 
 
 class Recorder:
-    """The tape of one call (see `pipelines/journal.py`). `finish` reports from the thread."""
+    """The tape of one call (see `pipelines/journal.py`) and its notebook (`pipelines/traced_engines.py`).
+
+    `finish` reports from the thread.
+    """
 
     def __init__(self, thread: RecordingThread, path: Path, rate_hz: int) -> None:
         self._thread = thread
         self._file = StereoFile(path, rate_hz)
+        self._trace = path.with_suffix(TRACE_SUFFIX)
+        self._notes: list[trace.Entry] = []
         self._bytes_per_ms = rate_hz * 2 / 1000
         self._pieces: list[Piece] = []
         self._frames: list[bytes] = []  # of the caller, one after another without a gap
@@ -103,6 +113,7 @@ class Recorder:
 
     def caller(self, at_ms: float, pcm: bytes) -> None:
         if at_ms != self._frames_until_ms:
+            self.note(trace.Gap(from_ms=self._frames_until_ms, until_ms=at_ms))
             self._join_frames()
             self._frames_from_ms = at_ms
         self._frames.append(pcm)
@@ -116,13 +127,24 @@ class Recorder:
     def erase_agent_after(self, at_ms: float) -> None:
         self._pieces.append((AGENT, at_ms, b""))
 
+    @property
+    def heard_ms(self) -> float:
+        return self._frames_until_ms
+
+    def note(self, entry: trace.Entry) -> None:
+        self._notes.append(entry)
+
     def finish(self, done: Callable[[Finished | None], None]) -> None:
         """Write the rest and close. `done` is called on the recording thread; None when the disk refused."""
         pieces = self._take()
+        notes, self._notes = self._notes, []
+        if notes:
+            notes.append(trace.Closed(heard_ms=self._frames_until_ms, lost_pieces=self._lost))
 
         def work() -> None:
             try:
                 self._file.write(pieces, None)
+                self._write_down(notes)
                 done(self._file.close(self._lost))
             except OSError:
                 log.exception("a recording could not be finished")
@@ -134,8 +156,21 @@ class Recorder:
     def _hand_over(self, now_ms: float) -> None:
         self._handed_over_ms = now_ms
         pieces = self._take()
-        if not self._thread.submit(lambda: self._file.write(pieces, now_ms - HELD_BACK_MS)):
+        notes, self._notes = self._notes, []
+
+        def work() -> None:
+            self._file.write(pieces, now_ms - HELD_BACK_MS)
+            self._write_down(notes)
+
+        if not self._thread.submit(work):
             self._lost += len(pieces)
+            self._notes = notes
+
+    def _write_down(self, notes: list[trace.Entry]) -> None:
+        if notes:
+            self._trace.parent.mkdir(parents=True, exist_ok=True)
+            with self._trace.open("ab") as file:
+                file.write(trace.encode(notes))
 
     def _take(self) -> list[Piece]:
         self._join_frames()
@@ -226,6 +261,8 @@ class StereoFile:
             return None
         self._file.close()
         peaks = np.round(np.concatenate([np.zeros((0, 2)), *self._peaks]).astype(np.float64), 3)
+        self._window = self._bucket = np.zeros((0, 2), dtype=np.int16)  # the call may be remembered for a while
+        self._peaks = []
         return Finished(
             path=self._path,
             rate_hz=self._rate_hz,

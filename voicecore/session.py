@@ -22,17 +22,19 @@ from pipelines.errors import AuthenticationError, MediaTimeout, ProtocolError, S
 from pipelines.events import EndReason
 from voicecore.domain.accounts import Principal
 from voicecore.domain.calls import MediaHealth
+from voicecore.holding import Holding, Message
 from voicecore.sockets import MediaSocket
 from voicecore.transports.messages import (
     Audio,
     Authenticated,
     Dialect,
     Dtmf,
+    Inbound,
     MarkReturned,
     Started,
     Stopped,
 )
-from voicecore.transports.timeline import Timeline
+from voicecore.transports.timeline import Placed, Timeline, stretches
 
 log = structlog.get_logger(__name__)
 
@@ -116,6 +118,7 @@ class CallSession:
         self._announced: Announcement | Authenticated | None = None
         self._conversation: Conversation | None = None
         self._timeline = Timeline(dialect.outbound)
+        self._holding = Holding(dialect.audio_heads, asyncio.get_running_loop().time)
         self._early: deque[Audio] = deque()
         self._early_bytes = 0
         self._connected = True
@@ -138,17 +141,31 @@ class CallSession:
 
     # --- peer of the socket -------------------------------------------------------------------------
 
-    def message(self, data: bytes | memoryview) -> None:
-        try:
-            inbound = self._dialect.receive(data)
-        except VoicecoreError as error:
-            self._bad(error)
-            return
-        if self._phase is not Phase.WAITING:
-            self._bad_in_row = 0
-        if type(inbound) is Audio:
-            self._audio(inbound)
-        elif type(inbound) is MarkReturned:
+    def message(self, data: bytes) -> None:
+        batch = self._holding.add(data)
+        if batch is not None:
+            self._catch_up(batch)
+
+    def _catch_up(self, batch: list[Message]) -> None:
+        frames: list[Placed] = []
+        for data, arrived_ms in batch:
+            try:
+                inbound = self._dialect.receive(data)
+            except VoicecoreError as error:
+                self._bad(error)
+                continue
+            if self._phase is not Phase.WAITING:
+                self._bad_in_row = 0
+            if type(inbound) is Audio:
+                frames += self._audio(inbound, arrived_ms)
+            else:
+                self._hear(frames)
+                frames = []
+                self._handle(inbound)
+        self._hear(frames)
+
+    def _handle(self, inbound: Inbound) -> None:
+        if type(inbound) is MarkReturned:
             if self._conversation is not None:
                 self._conversation.mark_returned(inbound.name)
         elif type(inbound) is Started:
@@ -196,8 +213,8 @@ class CallSession:
     def send_mark(self, name: str) -> None:
         self._socket.send(self._dialect.mark(name))
 
-    def send_clear(self) -> None:
-        self._send_if(self._dialect.clear())
+    def send_clear(self) -> bool:
+        return self._send_if(self._dialect.clear())
 
     def send_transcript(self, role: str, text: str) -> None:
         self._send_if(self._dialect.transcript(role, text))
@@ -205,14 +222,17 @@ class CallSession:
     def hang_up(self) -> None:
         self._socket.close(1000)
 
-    def _send_if(self, data: bytes | None) -> None:
-        if data is not None:
-            self._socket.send(data)
+    def _send_if(self, data: bytes | None) -> bool:
+        if data is None:
+            return False
+        self._socket.send(data)
+        return True
 
     # --- the call -----------------------------------------------------------------------------------
 
     def end(self, reason: EndReason) -> None:
         """End the call; the first reason stands."""
+        self._catch_up(self._holding.release())
         if self._end is None:
             self._end = reason
         if self._conversation is not None:
@@ -281,8 +301,8 @@ class CallSession:
         self._phase = Phase.TALKING
         loop = asyncio.get_running_loop()
         conversation.clock.begin(loop.time() * 1000.0)
-        for audio in self._early:
-            self._audio(audio)
+        self._holding.expect(conversation.inbound)
+        self._hear([placed for audio in self._early for placed in self._audio(audio, loop.time() * 1000.0)])
         self._early.clear()
         if self._end is not None:
             conversation.end(self._end)
@@ -297,17 +317,23 @@ class CallSession:
 
     # --- what comes in ------------------------------------------------------------------------------
 
-    def _audio(self, audio: Audio) -> None:
-        conversation = self._conversation
-        if conversation is not None:
-            for frame, start_ms in self._timeline.place(audio.payload, audio.chunk):
-                conversation.feed(frame, start_ms)
-        elif self._phase is Phase.PREPARING:
+    def _audio(self, audio: Audio, arrived_ms: float) -> list[Placed]:
+        if self._conversation is not None:
+            return [(*placed, arrived_ms) for placed in self._timeline.place(audio.payload, audio.chunk)]
+        if self._phase is Phase.PREPARING:
             self._early_bytes += len(audio.payload) + EARLY_AUDIO_OVERHEAD
             if self._early_bytes <= EARLY_AUDIO_BYTES:
                 self._early.append(audio)
         elif self._phase is Phase.WAITING:
             self._bad(ProtocolError("media before the stream was started or authenticated"))
+        return []
+
+    def _hear(self, frames: list[Placed]) -> None:
+        conversation = self._conversation
+        if frames and conversation is not None:
+            for audio, start_ms, arrivals in stretches(frames):
+                conversation.feed(audio, start_ms, arrivals)
+            self._holding.spare = conversation.spare_frames
 
     def _started(self, started: Started) -> None:
         ticket = self._ticket
@@ -365,6 +391,7 @@ class CallSession:
             self._socket.close(error.close_code, error.message)
 
     def _check_idle(self) -> None:
+        self._catch_up(self._holding.release())
         if self._timeline.frames == self._frames_seen:
             self._note(MediaTimeout(f"no audio for {self._host.media.idle_timeout_s} s"))
             self.end(EndReason.IDLE_TIMEOUT)

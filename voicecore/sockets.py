@@ -27,8 +27,8 @@ BACKLOG_LIMIT = 1 << 20  # bytes unsent: two minutes of telephone audio that nob
 class Peer(Protocol):
     """Who listens to a socket. Called synchronously from the receive callback."""
 
-    def message(self, data: bytes | memoryview) -> None:
-        """One whole text message. The buffer is valid only during the call."""
+    def message(self, data: bytes) -> None:
+        """One whole text message."""
         ...
 
     def broken(self, error: VoicecoreError) -> None:
@@ -46,6 +46,19 @@ class Peer(Protocol):
 
 class MediaSocket(WSListener):
     """The listener of one connection. `connect` makes its peer once the handshake is done."""
+
+    __slots__ = (
+        "_close_timer",
+        "_closing",
+        "_connect",
+        "_fragments",
+        "_limit",
+        "_peer",
+        "_send_timeout_s",
+        "_stuck_timer",
+        "_transport",
+        "worst_backlog_bytes",
+    )
 
     def __init__(self, connect: Callable[[MediaSocket], Peer], max_message_bytes: int, send_timeout_s: float) -> None:
         self._connect = connect
@@ -69,14 +82,15 @@ class MediaSocket(WSListener):
         self._peer = self._connect(self)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        kind = frame.msg_type
-        if self._closing or self._peer is None or self._refused_by_parser(transport):
+        kind, peer = frame.msg_type, self._peer
+        handshake: WSCloseHandshake | None = transport.close_handshake
+        if self._closing or peer is None or (handshake is not None and self._refused_by_parser(transport)):
             if kind is WSMsgType.CLOSE:
                 transport.disconnect()
             return
         if kind is WSMsgType.TEXT:
             if frame.fin:
-                self._peer.message(frame.get_payload_as_memoryview())
+                peer.message(frame.get_payload_as_bytes())
             else:
                 self._fragment(frame)
         elif kind is WSMsgType.CONTINUATION:

@@ -108,6 +108,9 @@ def draw_turn(turn: Turn, scale_ms: float, *, width: int, colours: bool) -> Rend
     if latency_ms is not None:
         lines.append(Text.assemble(f"{latency_ms:5.0f} ms ", bar(turn, scale_ms, width)))
         lines.append(Text.assemble("         ", figures(turn)))
+    early = turn.speculation
+    if early.started:
+        lines.append(Text(f"         begun early: {early.saved_ms:.0f} ms saved, {early.misses} thrown away", "dim"))
     return Group(*lines)
 
 

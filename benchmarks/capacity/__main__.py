@@ -27,6 +27,7 @@ import uvloop
 from picows import WSError
 
 from benchmarks.capacity import servers
+from benchmarks.capacity.expected import expected_ms
 from benchmarks.capacity.figures import percentile
 from benchmarks.capacity.generator import Dial, Generator, direct, through_webhook
 from benchmarks.capacity.processes import ServerFailed, ServerProcess, cores
@@ -36,8 +37,9 @@ from benchmarks.capacity.servers import Contender, Running, Waits
 from benchmarks.capacity.speech import utterances
 from benchmarks.peers import environment
 
-PARTS = ("ours", "floor", "peer_default", "peer_silero", "peer_external")
-SHARE_S = {"ours": 260.0, "floor": 170.0, "peer_default": 110.0, "peer_silero": 110.0, "peer_external": 130.0}
+PARTS = ("ours", "ours_neural", "floor", "peer_default", "peer_silero", "peer_external")
+SHARE_S = {"ours": 260.0, "ours_neural": 120.0, "floor": 170.0}
+SHARE_S |= {"peer_default": 110.0, "peer_silero": 110.0, "peer_external": 130.0}
 QUICK_SHARE_S = {"ours": 120.0, "floor": 75.0}
 
 
@@ -109,12 +111,16 @@ async def at_half(contender: Contender, core: int, calls: int, seconds: float) -
     }
 
 
-def contenders(arguments: argparse.Namespace, waits: Waits) -> tuple[list[Contender], dict[str, str]]:
+def contenders(
+    arguments: argparse.Namespace, waits: Waits, expected: dict[str, float]
+) -> tuple[list[Contender], dict[str, str]]:
     wanted = _wanted(arguments)
     made: list[Contender] = []
     missing: dict[str, str] = {}
     if "ours" in wanted:
-        made.append(servers.ours(waits))
+        made.append(servers.ours(waits, expected))
+    if "ours_neural" in wanted:
+        made.append(servers.ours(waits, expected, vad="{provider: silero}", name="ours_neural"))
     if "floor" in wanted:
         made.append(servers.floor(waits))
     if any(name.startswith("peer") for name in wanted):
@@ -139,12 +145,12 @@ def _wanted(arguments: argparse.Namespace) -> list[str]:
     return ["ours", "floor"] if arguments.quick else list(PARTS)
 
 
-async def whole(arguments: argparse.Namespace) -> dict[str, Any]:
+async def whole(arguments: argparse.Namespace, expected: dict[str, float]) -> dict[str, Any]:
     server_core, generator_core = cores()
     os.sched_setaffinity(0, {generator_core})
     waits = Waits()
     report: dict[str, Any] = {"machine": machine(server_core, generator_core), "waits": msgspec.to_builtins(waits)}
-    made, missing = contenders(arguments, waits)
+    made, missing = contenders(arguments, waits, expected)
     report["missing"] = missing
     results: dict[str, Any] = report.setdefault("servers", {})
     shares = QUICK_SHARE_S if arguments.quick else SHARE_S
@@ -173,13 +179,13 @@ async def whole(arguments: argparse.Namespace) -> dict[str, Any]:
     return report
 
 
-async def one_point(arguments: argparse.Namespace) -> dict[str, Any]:
+async def one_point(arguments: argparse.Namespace, expected: dict[str, float]) -> dict[str, Any]:
     """A single point: of a server of ours that is started here, or of one that already runs at `--url`."""
     server_core, generator_core = cores()
     os.sched_setaffinity(0, {generator_core})
     if arguments.url:
         return await _elsewhere(arguments)
-    made, missing = contenders(arguments, Waits())
+    made, missing = contenders(arguments, Waits(), expected)
     if not made:
         return {"missing": missing}
     points: dict[str, Any] = {}
@@ -269,7 +275,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.calls is None and arguments.url:
         parser.error("--url needs --calls")
-    work = whole(arguments) if arguments.calls is None else one_point(arguments)
+    expected = expected_ms(utterances(), Waits())
+    work = whole(arguments, expected) if arguments.calls is None else one_point(arguments, expected)
     # A plain kill ends the servers as well, by way of the same clean-up as Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     report = uvloop.run(work)

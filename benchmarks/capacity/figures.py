@@ -26,10 +26,6 @@ class Answer(msgspec.Struct):
         """Last audible sample of the caller → first audio of the answer."""
         return self.first_ms - self.speech_end_ms
 
-    @property
-    def after_voice_ms(self) -> float:
-        return self.first_ms - self.voiced_end_ms
-
 
 class Figures:
     """Counters of all calls. `open_window` starts afresh."""

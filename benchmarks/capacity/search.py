@@ -43,7 +43,7 @@ class Point(msgspec.Struct):
     calls: int
     turns: int
     response_ms: dict[str, float]
-    added_ms: dict[str, float]  # over the documented waits; over N = 1 of the same utterance where none are documented
+    added_ms: dict[str, float]  # over the expected ones; over N = 1 of the same utterance where nothing is known
     answer_late_ms: dict[str, float]  # audio that came after the carrier had run dry; negative: in time by so much
     gaps: int
     missed_turns: int
@@ -176,8 +176,8 @@ class Search:
         return point
 
     def _added(self, answers: list[Answer], calls: int) -> list[float]:
-        if self._contender.documented_ms is not None:
-            return [answer.after_voice_ms - self._contender.documented_ms for answer in answers]
+        if expected := self._contender.expected_ms:
+            return [answer.response_ms - expected[answer.utterance] for answer in answers]
         if calls == 1 and not self._baseline:
             names = {answer.utterance for answer in answers}
             self._baseline = {

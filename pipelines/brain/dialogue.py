@@ -19,12 +19,14 @@ MAX_ROUNDS = 6
 
 
 class ToolRan(msgspec.Struct, frozen=True):
-    """A tool was run. `started` and `ended` are seconds of the monotonic clock (`time.monotonic`)."""
+    """A tool was run. `started` and `ended` are seconds of the monotonic clock (`time.monotonic`).
+    `speculative`: before the caller's turn was certain."""
 
     call: ToolCall
     result: str
     started: float
     ended: float
+    speculative: bool = False
 
 
 ReplyEvent = TextDelta | Hint | Usage | ToolRan
@@ -68,12 +70,13 @@ async def reply(
         for call in calls:
             if committed is not None and toolbox.has_side_effect(call.name):
                 await committed.wait()
-            yield await _run(toolbox, call, history)
+            speculative = committed is not None and not committed.is_set()
+            yield await _run(toolbox, call, history, speculative)
 
 
-async def _run(toolbox: Toolbox, call: ToolCall, history: list[Message]) -> ToolRan:
+async def _run(toolbox: Toolbox, call: ToolCall, history: list[Message], speculative: bool) -> ToolRan:
     started = time.monotonic()
-    running = asyncio.ensure_future(toolbox.run(call, committed=True))
+    running = asyncio.ensure_future(toolbox.run(call, speculative=speculative))
     try:
         result = await asyncio.shield(running)
     except asyncio.CancelledError:
@@ -83,7 +86,7 @@ async def _run(toolbox: Toolbox, call: ToolCall, history: list[Message]) -> Tool
             running.cancel()
         raise
     history.append(_result(call, result))
-    return ToolRan(call, result, started, time.monotonic())
+    return ToolRan(call, result, started, time.monotonic(), speculative)
 
 
 def _result(call: ToolCall, result: str) -> Message:

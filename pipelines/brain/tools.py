@@ -32,7 +32,7 @@ from pipelines.brain.tool_table import (
 from pipelines.errors import NotFound, VoicecoreError
 from pipelines.stages import ToolCall
 
-__all__ = ["Toolbox", "tool_specs"]
+__all__ = ["Context", "Toolbox", "tool_specs"]
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,13 @@ def _error(code: str, message: str, **more: Any) -> str:
 
 def _minute(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M")
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What every tool is told about its run. `speculative`: the caller may still be speaking, and the result may
+    never be used; a tool that changes anything is not even called then."""
+
+    speculative: bool
 
 
 class Toolbox:
@@ -74,7 +81,7 @@ class Toolbox:
         self._caller_phone = caller_phone
         self.specs = tool_specs(capabilities or Capabilities())
         self._allowed = {spec.name for spec in self.specs}
-        self._handlers: dict[str, Callable[[Any], Awaitable[str]]] = {
+        self._handlers: dict[str, Callable[[Any, Context], Awaitable[str]]] = {
             "search_knowledge": self._search_knowledge,
             "opening_hours": self._opening_hours,
             "list_services": self._list_services,
@@ -90,16 +97,16 @@ class Toolbox:
     def has_side_effect(self, name: str) -> bool:
         return name in BY_NAME and BY_NAME[name].side_effect
 
-    async def run(self, call: ToolCall, *, committed: bool) -> str:
+    async def run(self, call: ToolCall, *, speculative: bool = False) -> str:
         """The result as JSON text; {"error": code, "message": …} when it did not work. Never raises."""
         if call.name not in self._allowed:
             return _error("unknown_tool", f"there is no tool {call.name}", tools=sorted(self._allowed))
-        if BY_NAME[call.name].side_effect and not committed:
+        if BY_NAME[call.name].side_effect and speculative:
             return _error("not_committed", "the caller may still be speaking; nothing was done")
         try:
             arguments = msgspec.convert(call.arguments, BY_NAME[call.name].arguments, strict=False)
             async with asyncio.timeout(_TOOL_SECONDS):
-                return await self._handlers[call.name](arguments)
+                return await self._handlers[call.name](arguments, Context(speculative))
         except msgspec.ValidationError as error:
             return _error("invalid_arguments", str(error))
         except TimeoutError:
@@ -112,14 +119,14 @@ class Toolbox:
 
     # --- looking up -------------------------------------------------------------------------------
 
-    async def _search_knowledge(self, a: SearchArguments) -> str:
+    async def _search_knowledge(self, a: SearchArguments, _context: Context) -> str:
         hits = await self._knowledge.search(a.query)
         return _json({"hits": [{"title": h.title, "content": h.content, "score": h.score} for h in hits]})
 
-    async def _list_services(self, _: NothingArguments) -> str:
+    async def _list_services(self, _: NothingArguments, _context: Context) -> str:
         return _json({"services": [{"name": s.name, "minutes": s.minutes} for s in await self._calendar.services()]})
 
-    async def _opening_hours(self, _: NothingArguments) -> str:
+    async def _opening_hours(self, _: NothingArguments, _context: Context) -> str:
         hours = await self._calendar.opening_hours()
         now = self._now()
         is_open = any(h.weekday == now.weekday() and h.opens <= now.time() < h.closes for h in hours)
@@ -136,7 +143,7 @@ class Toolbox:
         names = [s.name for s in await self._calendar.services()]
         return _error("unknown_service", f"there is no service {name!r}", services=names)
 
-    async def _check_availability(self, a: AvailabilityArguments) -> str:
+    async def _check_availability(self, a: AvailabilityArguments, _context: Context) -> str:
         service = await self._service(a.service)
         if service is None:
             return await self._unknown_service(a.service)
@@ -189,7 +196,7 @@ class Toolbox:
         near = f"{start:%H:%M}"
         return _error("slot_taken", why, alternatives=await self._alternatives(free, start.date(), minutes, near))
 
-    async def _book_appointment(self, a: BookArguments) -> str:
+    async def _book_appointment(self, a: BookArguments, _context: Context) -> str:
         service = await self._service(a.service)
         if service is None or not a.service:
             return await self._unknown_service(a.service)
@@ -203,12 +210,12 @@ class Toolbox:
             return await self._taken(start, service.minutes, error.message)
         return _json({"booked": _described(made)})
 
-    async def _find_appointments(self, a: FindArguments) -> str:
+    async def _find_appointments(self, a: FindArguments, _context: Context) -> str:
         phone = a.customer_phone or ("" if a.customer_name else self._caller_phone)
         found = await self._calendar.find(phone, a.customer_name)
         return _json({"appointments": [_described(one) for one in found]})
 
-    async def _move_appointment(self, a: MoveArguments) -> str:
+    async def _move_appointment(self, a: MoveArguments, _context: Context) -> str:
         start = self._start(a.start)
         if start <= self._now():
             return _error("in_the_past", "that time is over", now=_minute(self._now()))
@@ -221,17 +228,17 @@ class Toolbox:
             return _error("not_found", error.message)
         return _json({"moved": _described(moved)})
 
-    async def _cancel_appointment(self, a: CancelArguments) -> str:
+    async def _cancel_appointment(self, a: CancelArguments, _context: Context) -> str:
         return _json({"cancelled": _described(await self._calendar.cancel(a.appointment_id))})
 
-    async def _request_callback(self, a: CallbackArguments) -> str:
+    async def _request_callback(self, a: CallbackArguments, _context: Context) -> str:
         phone = a.customer_phone or self._caller_phone
         if not phone:
             return _error("invalid_arguments", "customer_phone is needed: the caller's number is not known")
         await self._control.request_callback(a.customer_name, phone, a.reason)
         return _json({"callback": {"customer_name": a.customer_name, "customer_phone": phone}})
 
-    async def _end_call(self, _: NothingArguments) -> str:
+    async def _end_call(self, _: NothingArguments, _context: Context) -> str:
         self._control.end_call()
         return _json({"ended": True})
 

@@ -16,7 +16,10 @@ import msgspec
 from config.schema import TurnPolicy
 from pipelines.machines.patience import Patience
 
-PAUSE_MS = 140.0  # a stable pause: longer than the closure of a plosive, shorter than any turn's end
+PAUSE_MS = 100.0  # a stable pause: longer than nearly every closure of a plosive, shorter than any turn's end
+UNHURRIED_MS = 60.0  # audio that may be gathered while no boundary can fall due: three frames; below PAUSE_MS
+CUT_OFF_WITHIN_MS = 1000.0  # speech so soon after a decision, and so long, belongs to the turn that was cut off
+CUT_OFF_SPEECH_MS = 400.0
 BRIDGE_MS = 100.0  # silence inside a starting word that does not restart it
 
 
@@ -52,14 +55,37 @@ Boundary = SpeechStarted | SpeechPaused | SpeechResumed | TurnEnded
 
 
 class Endpointer:
-    """Feed it one frame at a time; it answers with the boundary that this frame completes, or None."""
+    """Feed it one frame at a time; it answers with the boundary that this frame completes, or None.
+
+    `hurried`: the next frame may complete a boundary. While it is False no boundary can fall due within the
+    next `UNHURRIED_MS`, so up to that much audio may be gathered and fed back to back: nothing comes later.
+    """
+
+    __slots__ = (
+        "_cut_off",
+        "_decided_ms",
+        "_ended_ms",
+        "_hasty",
+        "_start_ms",
+        "_voiced_ms",
+        "hurried",
+        "last_speech_ms",
+        "patience",
+        "started_ms",
+        "state",
+    )
 
     def __init__(self, policy: TurnPolicy, language: str = "en") -> None:
         self._start_ms = float(policy.speech_start_ms)
+        self._hasty = self._start_ms < UNHURRIED_MS  # speech may start sooner than that
         self.patience = Patience(policy, language)
         self.state = Speech.SILENT
+        self.hurried = self._hasty
         self.started_ms = 0.0
         self.last_speech_ms = 0.0
+        self._ended_ms = 0.0  # last sample of the turn before, and when it was taken for over
+        self._decided_ms = -CUT_OFF_WITHIN_MS
+        self._cut_off = False  # that may have been too soon
         self._voiced_ms = 0.0  # speech since STARTING, or since the pause that is being left
 
     @property
@@ -68,20 +94,41 @@ class Endpointer:
         return 0.0 if self.state is Speech.SILENT else self.last_speech_ms - self.started_ms
 
     def feed(self, start_ms: float, end_ms: float, speech: bool) -> Boundary | None:
+        state = self.state
         if speech:
+            if state is Speech.SPEAKING:
+                self.last_speech_ms = end_ms
+                self.hurried = False
+                return None
             return self._voiced(start_ms, end_ms)
-        if self.state is Speech.SILENT:
+        if state is Speech.SILENT:
             return None
         return self._unvoiced(end_ms)
 
+    def detected(self, probability: float, pause_ms: float) -> None:
+        """A detector's answer about the pause that began at `pause_ms`; without effect when that one is over."""
+        if self.state is Speech.PAUSED and self.last_speech_ms == pause_ms:
+            self.patience.detected(probability)
+
+    def went_on(self) -> None:
+        """The speech that has just started belongs to the turn before, whose end was decided too soon."""
+        self._cut_off = False
+        self.patience.cut_off(self.started_ms - self._ended_ms)
+
     def reset(self) -> None:
         """Whatever was going on is over (a false alarm, a cancelled utterance)."""
-        self.state = Speech.SILENT
+        self._go(Speech.SILENT)
+        self._cut_off = False
         self.patience.new_turn()
+
+    def _go(self, state: Speech) -> None:
+        """Speech has just been heard on the way to SPEAKING, silence on every other way."""
+        self.state = state
+        self.hurried = self._hasty if state is Speech.SILENT else state is not Speech.SPEAKING
 
     def _voiced(self, start_ms: float, end_ms: float) -> Boundary | None:
         if self.state is Speech.SILENT:
-            self.state = Speech.STARTING
+            self._go(Speech.STARTING)
             self.started_ms = start_ms
             self._voiced_ms = 0.0
         self._voiced_ms += end_ms - start_ms
@@ -89,13 +136,14 @@ class Endpointer:
             if self._voiced_ms < self._start_ms:
                 return None  # a click inside the pause does not restart the turn
             pause_ms = start_ms - self.last_speech_ms
-            self.state = Speech.SPEAKING
+            self._go(Speech.SPEAKING)
             self.last_speech_ms = end_ms
             self.patience.paused_inside_turn(pause_ms)
             return SpeechResumed(start_ms)
         self.last_speech_ms = end_ms
-        if self.state is Speech.STARTING and self._voiced_ms >= self._start_ms:
-            self.state = Speech.SPEAKING
+        if self._voiced_ms >= self._start_ms:
+            self._go(Speech.SPEAKING)
+            self._cut_off = self.started_ms - self._decided_ms < CUT_OFF_WITHIN_MS
             return SpeechStarted(self.started_ms)
         return None
 
@@ -103,16 +151,22 @@ class Endpointer:
         silence_ms = end_ms - self.last_speech_ms
         if self.state is Speech.STARTING:
             if silence_ms >= BRIDGE_MS:
-                self.state = Speech.SILENT
+                self._go(Speech.SILENT)
             return None
         if self.state is Speech.SPEAKING:
+            self.hurried = True
             if silence_ms < PAUSE_MS:
                 return None
-            self.state = Speech.PAUSED
+            self._go(Speech.PAUSED)
             self._voiced_ms = 0.0
+            if self._cut_off and self.last_speech_ms - self.started_ms >= CUT_OFF_SPEECH_MS:
+                self._cut_off = False
+                self.patience.cut_off_after(self._decided_ms - self._ended_ms)
             return SpeechPaused(self.last_speech_ms)
         self._voiced_ms = max(0.0, self._voiced_ms - BRIDGE_MS / 10)
         if silence_ms < self.patience.wait_ms():
             return None
-        self.state = Speech.SILENT
+        self._go(Speech.SILENT)
+        self._ended_ms, self._decided_ms = self.last_speech_ms, end_ms
+        self.patience.turn_ended()
         return TurnEnded(self.last_speech_ms, end_ms)

@@ -1,8 +1,8 @@
 """Whose turn is it: boundaries of speech and progress of the reply in, commands out.
 
 Two rules. Nothing is taken from the agent on one trigger: overlapping speech only pauses the playout,
-and evidence (duration, words) decides between cancelling and resuming. Nothing the caller said is ever
-dropped: words spoken over the agent become the next turn or are judged a backchannel, on the record.
+and evidence decides between cancelling and resuming (see `overlap.py`). Nothing that the caller said is silently
+dropped: words spoken over the agent become the next turn or are judged not to be one, on the record.
 
 LISTENING (agent quiet, caller may speak) → CALLER (caller speaks) → THINKING (turn committed, nothing
 audible yet) → SPEAKING (reply audible) → LISTENING; SPEAKING → OVERLAP (both) → SPEAKING or CALLER or
@@ -18,7 +18,8 @@ import msgspec
 
 from config.schema import TurnPolicy
 from pipelines.errors import IllegalTransition
-from pipelines.machines.patience import made_of, word_lists, words_of
+from pipelines.machines.overlap import LEAST_MS, NO_EVIDENCE, NOTHING_ASKED, Asked, Evidence, Overlap, Play, Step
+from pipelines.machines.words import word_lists
 from pipelines.stages import Expect
 
 
@@ -40,7 +41,8 @@ class Command(Enum):
     RESUME_UTTERANCE = auto()  # the caller goes on with the committed turn: keep its words
     DROP_UTTERANCE = auto()  # it was nothing: forget its audio
     COMMIT_TURN = auto()  # the utterance is the caller's turn: answer it
-    PAUSE_PLAYOUT = auto()
+    PAUSE_PLAYOUT = auto()  # what was sent is still heard
+    HUSH_PLAYOUT = auto()  # nothing of it is
     RESUME_PLAYOUT = auto()
     CANCEL_REPLY = auto()  # stop generating, clear what was sent, truncate the history
 
@@ -51,6 +53,8 @@ class Verdict(msgspec.Struct, frozen=True):
     barge_in: bool
     reason: str
 
+
+TAIL_MS = 250.0  # our own voice comes back this long after it was heard out, at most
 
 _LEGAL: dict[Floor, frozenset[Floor]] = {
     Floor.LISTENING: frozenset({Floor.CALLER, Floor.THINKING, Floor.SPEAKING}),
@@ -73,6 +77,7 @@ class TurnMachine:
         self.protected = False  # the running reply may not be interrupted
         self.verdict: Verdict | None = None  # of the newest overlap
         self._unasked = False  # the reply is the agent's own initiative
+        self._overlap: Overlap | None = None  # also after the agent was heard out meanwhile
 
     def _go(self, floor: Floor) -> None:
         if floor is self.floor:
@@ -83,66 +88,88 @@ class TurnMachine:
 
     # --- the caller ---------------------------------------------------------------------------------
 
-    def speech_started(self) -> list[Command]:
+    def speech_started(self, asked: Asked = NOTHING_ASKED) -> list[Command]:
         if self.floor is Floor.LISTENING:
+            self._overlap = None
             self._go(Floor.CALLER)
             return [Command.BEGIN_UTTERANCE]
         if self.floor is Floor.THINKING and not self._unasked:
             # Nothing was audible yet: the caller simply goes on, the reply was premature.
+            self._overlap = None
             self._go(Floor.CALLER)
             return [Command.CANCEL_REPLY, Command.RESUME_UTTERANCE]
         if self.floor in (Floor.SPEAKING, Floor.THINKING):
-            audible = self.floor is Floor.SPEAKING
+            pauses = self.floor is Floor.SPEAKING and not self._deaf()
             self._go(Floor.OVERLAP)
-            if self._deaf() or not audible:
-                return [Command.BEGIN_UTTERANCE]
-            return [Command.PAUSE_PLAYOUT, Command.BEGIN_UTTERANCE]
+            play = Play.PAUSED if pauses else Play.ON
+            self._overlap = Overlap(self._policy, self._lists, play, asked, self.expect)
+            return [Command.PAUSE_PLAYOUT, Command.BEGIN_UTTERANCE] if pauses else [Command.BEGIN_UTTERANCE]
+        self.speech_resumed()  # before the words in front of it were judged
         return []
 
-    def speech_continues(self, speech_ms: float, text: str) -> list[Command]:
-        """Evidence during an overlap: span of the caller's speech and the newest hypothesis."""
+    def speech_continues(self, evidence: Evidence) -> list[Command]:
+        """With every frame of an overlap, its pauses included."""
         if self.floor is not Floor.OVERLAP or self._deaf():
             return []
-        words = words_of(text)
-        enough_words = len(words) >= 2 and not self._is_backchannel(words)
-        if speech_ms < self._policy.barge_in_ms and not enough_words:
-            return []
-        if words and self._is_backchannel(words) and speech_ms < 2 * self._policy.barge_in_ms:
-            return []
-        self.verdict = Verdict(True, "words" if enough_words else "duration")
-        self._go(Floor.CALLER)
-        return [Command.CANCEL_REPLY]
+        assert self._overlap is not None
+        step = self._overlap.judge(evidence)
+        if step is Step.GIVE_WAY:
+            return self._give_way(Floor.CALLER)
+        if step is Step.KEEP:
+            return self._keep(self._overlap.reason)
+        if step is Step.HUSH:
+            return [Command.HUSH_PLAYOUT]
+        return [Command.RESUME_PLAYOUT] if step is Step.PLAY_ON else []
 
-    def turn_ended(self, text: str) -> list[Command]:
+    def speech_understood(self, text: str) -> None:
+        """The text of a pause. What follows from it, the next frame tells."""
+        if self._overlap is not None:
+            self._overlap.understood(text)
+
+    def speech_resumed(self) -> None:
+        """The pause is over."""
+        if self._overlap is not None:
+            self._overlap.resumed()
+
+    def turn_ended(self, text: str, evidence: Evidence = NO_EVIDENCE) -> list[Command]:
         """The wait is over. `text` may be empty: recognition may still run, or nothing was said."""
+        overlap, self._overlap = self._overlap, None
         if self.floor is Floor.CALLER:
+            if overlap is not None and evidence.strong_ms < LEAST_MS and evidence.after_ms < TAIL_MS:
+                self.verdict = Verdict(False, evidence.reason or "noise")
+                self._go(Floor.LISTENING)
+                return [Command.DROP_UTTERANCE]
             self._go(Floor.THINKING)
             self._unasked = False
             return [Command.COMMIT_TURN]
-        if self.floor is Floor.OVERLAP:
-            return self._judge_overlap(words_of(text))
-        return []
-
-    def _judge_overlap(self, words: list[str]) -> list[Command]:
-        resume = [] if self._deaf() else [Command.RESUME_PLAYOUT]
-        if not words or self._deaf() or self._is_backchannel(words):
-            reason = "protected" if self._deaf() else "backchannel" if words else "no words"
-            self.verdict = Verdict(False, reason)
-            self._go(Floor.SPEAKING)
-            return [Command.DROP_UTTERANCE, *resume]
+        if self.floor is not Floor.OVERLAP:
+            return []
+        assert overlap is not None
+        if self._deaf():
+            return self._keep("protected")
+        if overlap.final(text, evidence) is Step.KEEP:
+            return self._keep(overlap.reason)
         # Short but real words, like a "yes" into the end of a question: they are the caller's turn.
-        self.verdict = Verdict(True, "short answer")
-        self._go(Floor.THINKING)
+        self._overlap = overlap
+        commands = self._give_way(Floor.THINKING)
         self._unasked = False
-        return [Command.CANCEL_REPLY, Command.COMMIT_TURN]
+        return [*commands, Command.COMMIT_TURN]
+
+    def _give_way(self, floor: Floor) -> list[Command]:
+        overlap, self._overlap = self._overlap, None
+        assert overlap is not None
+        self.verdict = Verdict(True, overlap.reason)
+        self._go(floor)
+        return [Command.CANCEL_REPLY]
+
+    def _keep(self, reason: str) -> list[Command]:
+        self._overlap = None
+        self.verdict = Verdict(False, reason)
+        self._go(Floor.SPEAKING)
+        return [Command.DROP_UTTERANCE] if self._deaf() else [Command.DROP_UTTERANCE, Command.RESUME_PLAYOUT]
 
     def _deaf(self) -> bool:
         return self.protected or not self._policy.barge_in
-
-    def _is_backchannel(self, words: list[str]) -> bool:
-        if self.expect is Expect.YES_NO and words[0] in self._lists.short_answer:
-            return False
-        return made_of(words, self._lists.backchannel | self._lists.hesitation)
 
     # --- the agent ----------------------------------------------------------------------------------
 
@@ -163,7 +190,7 @@ class TurnMachine:
         if self.floor in (Floor.THINKING, Floor.SPEAKING):
             self._go(Floor.LISTENING)
         elif self.floor is Floor.OVERLAP:
-            # The agent had finished: what was an overlap is now simply the caller's turn.
+            # The agent had finished: what was an overlap is now the caller's turn, if it was his voice at all.
             self.verdict = None
             self._go(Floor.CALLER)
         return []

@@ -20,6 +20,7 @@ from msgspec import Meta
 
 from pipelines.errors import EngineMissing, StageError, StageTimeout
 from pipelines.registry import ProviderSpec
+from pipelines.speech.expectations import model_for
 from pipelines.speech.messages import Answer, Audio, Begin, Close, End, Failed, Final, Flush, Partial, Prepare, Request
 from pipelines.speech.models import Models, default_cache
 from pipelines.stages import Expect, SttOptions, Transcript
@@ -156,7 +157,7 @@ class Session:
         self._begun = True
         self.partial = ""
         self._gathered.clear()
-        self._send(Begin(self.number, self._utterance, str(self._directory()), expect.value, self._rate_hz))
+        self._send(Begin(self.number, self._utterance, str(self._directory()), model_for(expect).value, self._rate_hz))
 
     def feed(self, pcm: bytes) -> None:
         if not self._begun:

@@ -18,6 +18,7 @@ import pocketsphinx
 from pipelines.speech import phrases as own
 from pipelines.speech.acoustics import write_telephone_parameters
 from pipelines.speech.corpus import Grammar, grammar
+from pipelines.speech.expectations import MODELLED
 from pipelines.speech.language_model import Trigrams
 from pipelines.speech.lexicon import Lexicon
 from pipelines.stages import Expect
@@ -49,7 +50,7 @@ def _sentences(drawn: Grammar, expect: Expect, count: int) -> list[Sentence]:
 
 
 def build(directory: Path, phrases: Sequence[str]) -> None:
-    """Fill `directory` with one language model for each `Expect` and a dictionary of all their words."""
+    """Fill `directory` with a language model for each of `MODELLED` and a dictionary of all their words."""
     lexicon = Lexicon(dictionary())
     phrases = tuple(phrases)
     drawn = grammar(own.topics(phrases))
@@ -60,7 +61,7 @@ def build(directory: Path, phrases: Sequence[str]) -> None:
     directory.parent.mkdir(parents=True, exist_ok=True)
     workplace = Path(tempfile.mkdtemp(dir=directory.parent, prefix="building-"))
     try:
-        for expect in Expect:
+        for expect in MODELLED:
             sentences = general
             if expect is not Expect.ANYTHING:
                 sentences = _sentences(drawn, expect, _ANSWERS) + general[:_ESCAPES]

@@ -11,6 +11,7 @@ from typing import Any
 import pocketsphinx
 
 from pipelines.speech.build import DICTIONARY, model_file
+from pipelines.speech.expectations import MODELLED
 from pipelines.stages import Expect
 
 
@@ -74,7 +75,7 @@ class Decoders:
         if shared is None:
             shared = self._models[models] = {
                 expect: pocketsphinx.NGramModel(config, decoder.logmath, str(directory / model_file(expect)))
-                for expect in Expect
+                for expect in MODELLED
             }
         for expect, model in shared.items():
             decoder.add_lm(expect.value, model)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
-from scripted import COUGH, Carrier, Codebook, Hotline, Line, LoudnessVad, Model, Recogniser, Records, Speaker, tone
+from scripted import Carrier, Codebook, Hotline, Line, LoudnessVad, Model, Recogniser, Records, Speaker, cough, tone
 from virtual_time import pass_ms, virtual_loop
 
 from config.schema import AgentSettings, CallLimits, TurnPolicy
@@ -19,7 +19,7 @@ from pipelines.brain.tools import Toolbox
 from pipelines.conversation import Conversation, Setup, Stages
 from pipelines.events import CallEvent, EndReason, EventKind
 from pipelines.pacer import Pacer
-from pipelines.stages import Message, ToolCall, Voice
+from pipelines.stages import Llm, Message, SttSession, ToolCall, Tts, TurnDetector, Voice
 from pipelines.timing import Turn
 
 NOW = datetime(2026, 11, 24, 10, 5, tzinfo=UTC)
@@ -45,7 +45,13 @@ class Call:
         limits: CallLimits | None = None,
         has_marks: bool = True,
         language: str = "en",
+        detector: TurnDetector | None = None,
+        gather: bool = False,
     ) -> None:
+        """`gather`: frames reach the conversation together, as many as it says may wait."""
+        self._gather = gather
+        self.feeds = 0
+        self._detector = detector
         self.book = Codebook()
         self.model = Model(lines)
         self.recogniser = Recogniser(self.book)
@@ -65,7 +71,7 @@ class Call:
             language=language, turn=turn or TurnPolicy(), limits=limits or CallLimits(caller_silence_s=60)
         )
         self.carrier = Carrier(self.book, lambda: self.now, has_marks=has_marks)
-        setup = Setup(
+        self._setup = Setup(
             agent=agent,
             greeting=greeting,
             system_prompt="You are the receptionist.",
@@ -75,8 +81,12 @@ class Call:
             toolbox=self._toolbox,
             inbound=TELEPHONE,
         )
-        stages = Stages(LoudnessVad(), self.recogniser, self.model, self.speaker)
-        self.conversation = Conversation(setup, stages, self.carrier, self.records, self.records, self.pacer)
+        self.use(self.recogniser, self.model, self.speaker)
+
+    def use(self, stt: SttSession, llm: Llm, tts: Tts) -> None:
+        """Other engines than the scripted ones. Before the call."""
+        stages = Stages(LoudnessVad(), stt, llm, tts, self._detector)
+        self.conversation = Conversation(self._setup, stages, self.carrier, self.records, self.records, self.pacer)
         self.carrier.conversation = self.conversation
 
     def _toolbox(self, hang_up: Callable[[], None]) -> Toolbox:
@@ -115,13 +125,17 @@ class Call:
 
     async def _carry_frames(self) -> None:
         """The caller's side of the line: one frame each 20 ms, silence when nobody speaks."""
+        held, arrivals, size = b"", list[float](), FRAME_MS * 8
         while True:
             due_ms = (self._frames + 1) * FRAME_MS
             await pass_ms(max(0.0, due_ms - self.now))
-            size = FRAME_MS * 8
             frame, self._queue = bytes(self._queue[:size]), self._queue[size:]
-            self.conversation.feed(frame + b"\xff" * (size - len(frame)), self._frames * float(FRAME_MS))
             self._frames += 1
+            held += frame + b"\xff" * (size - len(frame))
+            arrivals.append(self.pacer.now_ms())
+            if not self._gather or len(arrivals) > self.conversation.spare_frames:
+                self.conversation.feed(held, float((self._frames - len(arrivals)) * FRAME_MS), arrivals)
+                held, arrivals, self.feeds = b"", [], self.feeds + 1
 
     # --- what happens -------------------------------------------------------------------------------
 
@@ -153,7 +167,7 @@ class Call:
         return await self._spoken()
 
     async def cough(self, ms: float) -> float:
-        self._queue += tone(COUGH, round(ms) * 8)[: round(ms) * 8]
+        self._queue += cough(round(ms) * 8)
         return await self._spoken()
 
     async def _spoken(self) -> float:

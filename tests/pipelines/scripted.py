@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
+from random import Random
 
 import msgspec
 from virtual_time import pass_ms, virtual_loop
@@ -40,6 +41,11 @@ COUGH = 0x80 + LEVELS  # as loud as speech, and no text
 def tone(code: int, size: int) -> bytes:
     """A square wave of 1 kHz at the level of a µ-law code."""
     return (bytes([code]) * 4 + bytes([code & 0x7F]) * 4) * (size // 8 + 1)
+
+
+def cough(size: int) -> bytes:
+    """Noise at the level of a µ-law code."""
+    return bytes(Random(size).choices((COUGH, COUGH & 0x7F), k=size))
 
 
 class Codebook:
@@ -170,6 +176,7 @@ class Speaker:
         self.piece_ms = 0.0  # between two pieces
         self.leading_silence_ms = 0
         self.failures = 0  # that come next
+        self.slow: dict[str, float | None] = {}  # milliseconds to the first audio of a text; None: there is none
         self.open = 0
         self.said: list[str] = []
 
@@ -177,7 +184,10 @@ class Speaker:
         assert audio_format == TELEPHONE
         self.open += 1
         try:
-            await pass_ms(self.first_audio_ms)
+            first_ms = self.slow.get(text, self.first_audio_ms)
+            if first_ms is None:
+                return
+            await pass_ms(first_ms)
             if self.failures:
                 self.failures -= 1
                 raise StageError("no voice", stage="tts", provider="scripted")
@@ -235,7 +245,7 @@ class Carrier:
             left_s = max(0.0, self._free_ms - self._now_ms()) / 1000
             self._marks[name] = virtual_loop().call_later(left_s, self._return_mark, name)
 
-    def send_clear(self) -> None:
+    def send_clear(self) -> bool:
         self._note("clear")
         now = self._now_ms()
         self.frames = [frame for frame in self.frames if frame[0] < now]
@@ -243,6 +253,7 @@ class Carrier:
         for name, timer in list(self._marks.items()):
             timer.cancel()
             self._return_mark(name)  # "marks after a clear are returned"
+        return True
 
     def send_transcript(self, role: str, text: str) -> None:
         self._note("transcript", f"{role}: {text}")

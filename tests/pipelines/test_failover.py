@@ -12,8 +12,9 @@ from virtual_time import in_virtual_time, pass_ms, virtual_loop
 from pipelines.audio import TELEPHONE, AudioFormat
 from pipelines.errors import StageError, StageTimeout
 from pipelines.failover import (
-    LLM_OUTPUT_S,
-    TTS_OUTPUT_S,
+    LLM_LIMITS,
+    STT_SWITCH_S,
+    TTS_LIMITS,
     FailoverLlm,
     FailoverTts,
     Named,
@@ -25,6 +26,7 @@ from pipelines.stages import (
     Llm,
     LlmEvent,
     LlmRequest,
+    Message,
     Stt,
     SttOptions,
     SttSession,
@@ -34,6 +36,7 @@ from pipelines.stages import (
     TtsChunk,
     Voice,
 )
+from pipelines.stock import Stock
 
 REQUEST = LlmRequest([], [])
 DEFAULT_VOICE = Voice()
@@ -44,11 +47,12 @@ class Engine:
 
     def __init__(self, *pieces: str, then: str = "ends", after_ms: float = 10.0) -> None:
         self.pieces, self.then, self.after_ms = pieces, then, after_ms
-        self.open = 0
+        self.open = self.asked = 0
         self.voices: list[Voice] = []
 
     async def _give(self) -> AsyncGenerator[str, None]:
         self.open += 1
+        self.asked += 1
         try:
             for piece in self.pieces:
                 await pass_ms(self.after_ms)
@@ -134,9 +138,92 @@ async def test_an_engine_that_gives_nothing_is_waited_for_only_so_long(stage: st
     play = Play(Engine(then="hangs"), Engine("x"), stage=stage)
     began = virtual_loop().time()
     assert await play.ask() == ["x"]
-    limit_s = LLM_OUTPUT_S if stage == "llm" else TTS_OUTPUT_S
-    assert virtual_loop().time() - began == pytest.approx(limit_s + 0.01)
+    limits = LLM_LIMITS if stage == "llm" else TTS_LIMITS
+    assert virtual_loop().time() - began == pytest.approx(limits.switch_s + 0.01)
     assert play.news == [("e0", "e1")]
+
+
+@each_stage
+@in_virtual_time
+async def test_an_only_engine_is_waited_for_longer(stage: str) -> None:
+    play = Play(Engine(then="hangs"), stage=stage)
+    began = virtual_loop().time()
+    with pytest.raises(StageTimeout):
+        await play.ask()
+    limits = LLM_LIMITS if stage == "llm" else TTS_LIMITS
+    assert virtual_loop().time() - began == pytest.approx(limits.first_s)
+    assert play.news == [("e0", "")]
+
+
+@each_stage
+@in_virtual_time
+async def test_an_engine_that_gives_nothing_at_all_has_failed(stage: str) -> None:
+    play = Play(Engine(), Engine("x"), stage=stage)
+    assert await play.ask() == ["x"]
+    assert play.news == [("e0", "e1")]
+
+
+@each_stage
+@in_virtual_time
+async def test_an_only_engine_is_asked_again_once(stage: str) -> None:
+    engine = Engine(then="fails")
+    play = Play(engine, stage=stage)
+    with pytest.raises(StageError, match="broken"):
+        await play.ask()
+    assert play.news == [("e0", "e0"), ("e0", "")]
+    assert engine.asked == 2
+
+
+@in_virtual_time
+async def test_nothing_to_add_to_a_tool_and_nothing_that_can_be_spoken_are_no_failures() -> None:
+    llm = FailoverLlm([Named[Llm]("e0", Engine())], lambda news: pytest.fail(str(news)))
+    request = LlmRequest([Message("user", "bye"), Message("tool", "{}", tool_call_id="1")], [])
+    assert [event async for event in llm.stream(request)] == []
+    tts = FailoverTts([Named[Tts]("e0", Engine())], lambda news: pytest.fail(str(news)))
+    assert [chunk async for chunk in tts.synthesize("…", Voice(), TELEPHONE)] == []
+
+
+@in_virtual_time
+async def test_what_is_in_stock_is_spoken_without_any_voice() -> None:
+    engine, stock = Engine("one", "moment"), Stock({"One moment."})
+    tts = FailoverTts([Named[Tts]("e0", engine)], lambda news: None, stock)
+
+    async def spoken(text: str, voice: Voice = DEFAULT_VOICE) -> list[bytes]:
+        return [chunk.audio async for chunk in tts.synthesize(text, voice, TELEPHONE)]
+
+    for text in ("One moment.", "Something else."):
+        assert await spoken(text) == [b"one", b"moment"]
+    engine.pieces, engine.then = (), "hangs"
+    began = virtual_loop().time()
+    assert await spoken("One moment.") == [b"one", b"moment"]
+    assert virtual_loop().time() == began
+    for text, voice in (("Something else.", DEFAULT_VOICE), ("One moment.", Voice("anna"))):
+        with pytest.raises(StageTimeout):
+            await spoken(text, voice)
+
+
+@in_virtual_time
+async def test_what_another_voice_said_or_broke_off_is_not_kept() -> None:
+    stock = Stock({"One moment."})
+    first, second = Engine(then="fails"), Engine("x")
+    tts = FailoverTts([Named[Tts]("e0", first), Named[Tts]("e1", second)], lambda news: None, stock)
+    assert [chunk.audio async for chunk in tts.synthesize("One moment.", Voice(), TELEPHONE)] == [b"x"]
+    first.pieces = ("half",)
+    with pytest.raises(StageError, match="broken"):
+        _ = [chunk async for chunk in tts.synthesize("One moment.", Voice(), TELEPHONE)]
+    assert stock.shelf(first, Voice(), TELEPHONE).get("One moment.") is None
+
+
+@in_virtual_time
+async def test_stocking_up_makes_each_text_once() -> None:
+    engine, stock = Engine("x"), Stock({"One.", "Two."})
+    tts = FailoverTts([Named[Tts]("e0", engine)], lambda news: None, stock)
+    for _ in range(2):
+        await tts.stock_up(["One.", "Two."], Voice(), TELEPHONE)
+    assert engine.asked == 2
+    engine.then = "fails"
+    with pytest.raises(StageError):
+        await tts.stock_up(["One."], Voice("anna"), TELEPHONE)
 
 
 @each_stage
@@ -225,6 +312,8 @@ class Hearing:
         self.heard += pcm
 
     async def flush(self) -> Transcript:
+        if self.engine.hangs:
+            await asyncio.get_running_loop().create_future()
         if self.engine.failures:
             self.engine.failures -= 1
             raise StageError("deaf", stage="stt", provider=self.engine.name, retriable=self.engine.retriable)
@@ -240,6 +329,7 @@ class Hearing:
 class HearingEngine:
     def __init__(self, name: str, *, failures: int = 0, opens: bool = True, retriable: bool = True) -> None:
         self.name, self.failures, self.opens, self.retriable = name, failures, opens, retriable
+        self.hangs = False
         self.sessions: list[Hearing] = []
 
     async def open(self, options: SttOptions) -> SttSession:
@@ -275,6 +365,15 @@ async def test_another_recogniser_hears_the_whole_utterance_again() -> None:
     engines = [HearingEngine("first", failures=1), HearingEngine("second")]
     assert await said(engines) == ("second heard ab", [("first", "second")])
     assert engines[1].sessions[0].expect is Expect.DATE
+
+
+@in_virtual_time
+async def test_a_recogniser_that_hangs_is_replaced_in_time() -> None:
+    engines = [HearingEngine("first"), HearingEngine("second")]
+    engines[0].hangs = True
+    began = virtual_loop().time()
+    assert await said(engines) == ("second heard ab", [("first", "second")])
+    assert virtual_loop().time() - began == pytest.approx(STT_SWITCH_S)
 
 
 @in_virtual_time

@@ -17,14 +17,21 @@ def told(history: History) -> list[tuple[str, str, bool]]:
     return [(m.role, m.content, m.interrupted) for m in history.messages()[1:]]
 
 
+def said(talk: History, text: str) -> list[Message]:
+    """The caller said something; what the reply adds goes into the list returned."""
+    added: list[Message] = []
+    talk.caller_said(text, added)
+    return added
+
+
 def test_the_prompt_comes_first() -> None:
     assert history().messages() == [Message("system", "Be kind.")]
 
 
 def test_an_exchange_is_history_once_it_was_heard() -> None:
     talk = history()
-    talk.caller_said("Are you open?")
-    talk.added.append(Message("assistant", "Yes, until six."))
+    added = said(talk, "Are you open?")
+    added.append(Message("assistant", "Yes, until six."))
     assert told(talk) == [("user", "Are you open?", False)]
     talk.agent_said("Yes, until six.", False)
     assert told(talk) == [("user", "Are you open?", False), ("assistant", "Yes, until six.", False)]
@@ -38,26 +45,26 @@ def test_what_the_agent_says_unasked_is_history_too() -> None:
 
 def test_only_what_was_heard_of_an_interrupted_reply() -> None:
     talk = history()
-    talk.caller_said("Are you open?")
-    talk.added.append(Message("assistant", "Yes, until six. Anything else?"))
+    added = said(talk, "Are you open?")
+    added.append(Message("assistant", "Yes, until six. Anything else?"))
     talk.agent_said("Yes, until", True)
     assert told(talk)[1:] == [("assistant", "Yes, until", True)]
 
 
 def test_a_reply_of_which_nothing_was_heard_leaves_no_trace() -> None:
     talk = history()
-    talk.caller_said("Are you open?")
-    talk.added.append(Message("assistant", "Yes, until six."))
+    added = said(talk, "Are you open?")
+    added.append(Message("assistant", "Yes, until six."))
     talk.agent_said("", True)
     assert told(talk) == [("user", "Are you open?", False)]
 
 
 def test_a_turn_is_taken_back_only_while_it_is_open() -> None:
     talk = history()
-    talk.caller_said("I would like")
+    said(talk, "I would like")
     talk.take_back()
     assert told(talk) == []
-    talk.caller_said("I would like a table")
+    said(talk, "I would like a table")
     talk.agent_said("Fine.", False)
     talk.take_back()
     assert told(talk) == [("user", "I would like a table", False), ("assistant", "Fine.", False)]
@@ -66,10 +73,10 @@ def test_a_turn_is_taken_back_only_while_it_is_open() -> None:
 def test_only_a_running_side_effect_counts_as_acted() -> None:
     talk = history()
     assert not talk.acted
-    talk.caller_said("Book it")
-    talk.added.append(Message("assistant", "", (LOOK,)))
+    added = said(talk, "Book it")
+    added.append(Message("assistant", "", (LOOK,)))
     assert not talk.acted
-    talk.added.append(Message("assistant", "", (BOOK,)))
+    added.append(Message("assistant", "", (BOOK,)))
     assert talk.acted
     talk.agent_said("", True)
     assert not talk.acted
@@ -77,8 +84,7 @@ def test_only_a_running_side_effect_counts_as_acted() -> None:
 
 def test_calls_without_a_result_are_left_out_and_those_with_one_stay() -> None:
     talk = history()
-    talk.caller_said("Book it")
-    added = talk.added
+    added = said(talk, "Book it")
     added.append(Message("assistant", "", (LOOK, BOOK)))
     added.append(Message("tool", "{}", tool_call_id="1"))
     talk.agent_said("", True)
@@ -89,6 +95,6 @@ def test_calls_without_a_result_are_left_out_and_those_with_one_stay() -> None:
 
 def test_a_fixed_text_that_was_heard_is_told_though_no_model_wrote_it() -> None:
     talk = history()
-    talk.caller_said("Hello?")
+    said(talk, "Hello?")
     talk.agent_said("I am sorry, something went wrong.", False)
     assert told(talk)[1:] == [("assistant", "I am sorry, something went wrong.", False)]

@@ -31,7 +31,7 @@ def test_an_exchange_from_utterance_to_record() -> None:
     desk.minutes.begin_utterance(100.0)
     desk.now = 900.0
     turn = desk.minutes.commit(500.0)
-    desk.minutes.caller_said(turn, "Are you open?")
+    desk.minutes.caller_said(turn, "Are you open?", [])
     desk.now = 2000.0
     desk.minutes.close("Yes.", 1950.0, interrupted=False)
     assert desk.records.turns == [turn]
@@ -73,7 +73,7 @@ def test_a_turn_that_is_taken_back_stays_the_same_turn() -> None:
     desk = Desk()
     desk.minutes.begin_utterance(100.0)
     turn = desk.minutes.commit(500.0)
-    desk.minutes.caller_said(turn, "I would like")
+    desk.minutes.caller_said(turn, "I would like", [])
     assert desk.minutes.take_back()
     assert desk.minutes.utterance is turn
     assert desk.minutes.turn is None
@@ -88,20 +88,11 @@ def test_what_cannot_be_taken_back(why: str) -> None:
     desk = Desk()
     if why == "acted":
         desk.minutes.begin_utterance(100.0)
-        desk.minutes.caller_said(desk.minutes.commit(500.0), "Book it")
-        desk.history.added.append(Message("assistant", "", (ACT,)))
+        desk.minutes.caller_said(desk.minutes.commit(500.0), "Book it", [Message("assistant", "", (ACT,))])
     elif why == "unasked":
         desk.minutes.turn = desk.minutes.open(0.0)
     assert not desk.minutes.take_back()
     assert desk.minutes.utterance is None
-
-
-def test_the_first_stamp_counts() -> None:
-    desk = Desk()
-    turn = desk.minutes.open(0.0)
-    for desk.now in (10.0, 20.0):
-        desk.minutes.stamp(turn, Mark.FIRST_TOKEN)
-    assert turn.marks == {Mark.FIRST_TOKEN: 10.0}
 
 
 def test_what_the_caller_was_saying_at_the_end_is_kept() -> None:

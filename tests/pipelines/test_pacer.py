@@ -14,19 +14,22 @@ class Player:
     def __init__(self) -> None:
         self.ticks: list[float] = []
         self.looks: list[float] = []
+        self.rest = 0
 
-    def tick(self, now_ms: float) -> None:
+    def tick(self, now_ms: float) -> int:
         self.ticks.append(now_ms)
+        return self.rest
 
     def watch(self, now_ms: float) -> None:
         self.looks.append(now_ms)
 
 
 class Broken(Player):
-    def tick(self, now_ms: float) -> None:
+    def tick(self, now_ms: float) -> int:
         raise ValueError("a bug")
 
-    watch = tick
+    def watch(self, now_ms: float) -> None:
+        raise ValueError("a bug")
 
 
 @in_virtual_time
@@ -39,6 +42,34 @@ async def test_players_are_ticked_each_20_ms_and_calls_watched_each_100() -> Non
     assert [round(t - began) for t in player.ticks] == list(range(20, 1001, 20))
     assert [round(t - began) for t in player.looks] == list(range(100, 1001, 100))
     assert pacer.worst_lag_ms == pytest.approx(0.0, abs=1e-6)
+    pacer.close()
+
+
+@in_virtual_time
+async def test_who_needs_no_tick_gets_none_and_a_stall_wakes_him_once() -> None:
+    pacer, player = Pacer(), Player()
+    began = pacer.now_ms()
+    player.rest = 2
+    pacer.add(player)
+    await pass_ms(205)
+    assert [round(t - began) for t in player.ticks] == [20, 80, 140, 200]
+    virtual_loop().stall(210)
+    await pass_ms(150)
+    assert [round(t - began) for t in player.ticks[4:]] == [415, 460, 520]
+    pacer.close()
+
+
+@in_virtual_time
+async def test_who_comes_back_before_his_old_tick_is_due_is_ticked_once() -> None:
+    pacer, player = Pacer(), Player()
+    began = pacer.now_ms()
+    player.rest = 2
+    pacer.add(player)
+    await pass_ms(30)
+    pacer.remove(player)
+    pacer.add(player)
+    await pass_ms(120)
+    assert [round(t - began) for t in player.ticks] == [20, 40, 100]
     pacer.close()
 
 

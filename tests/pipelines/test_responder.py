@@ -7,17 +7,19 @@ from screenplay import OFFER, Call, said
 from scripted import Line
 from virtual_time import in_virtual_time
 
+from config.schema import TurnPolicy
 from pipelines.events import EndReason, EventKind
 from pipelines.phrases import phrases
 
 SPOKEN = phrases("en")
+UNHURRIED = TurnPolicy(speculation=False)  # a model that fails is asked once, in the committed turn
 
 
 @pytest.mark.parametrize("line", [Line(fails=True), Line(""), Line("   ")])
 def test_a_model_that_fails_or_says_nothing_is_apologised_for(line: Line) -> None:
     @in_virtual_time
     async def play() -> None:
-        async with Call([line, Line(OFFER)]) as call:
+        async with Call([line, Line(OFFER)], turn=UNHURRIED) as call:
             await call.greeted()
             silent_since = await call.speak("I would like to book a table")
             turn = await call.turn_over()
@@ -43,7 +45,7 @@ async def test_a_model_that_fails_in_the_middle_is_apologised_for() -> None:
 
 @in_virtual_time
 async def test_the_second_failure_in_a_row_ends_the_call() -> None:
-    async with Call([Line(fails=True), Line(fails=True)]) as call:
+    async with Call([Line(fails=True), Line(fails=True)], turn=UNHURRIED) as call:
         await call.greeted()
         await call.speak("I would like to book a table")
         await call.turn_over()
@@ -55,7 +57,7 @@ async def test_the_second_failure_in_a_row_ends_the_call() -> None:
 
 @in_virtual_time
 async def test_failures_with_a_success_between_them_do_not_end_the_call() -> None:
-    async with Call([Line(fails=True), Line("Fine."), Line(fails=True)]) as call:
+    async with Call([Line(fails=True), Line("Fine."), Line(fails=True)], turn=UNHURRIED) as call:
         await call.greeted()
         for text in ("I would like to book a table", "I said a table for two", "for tomorrow at ten please"):
             await call.speak(text)

@@ -70,15 +70,16 @@ async def test_a_greeting_that_nobody_heard_is_on_the_record() -> None:
 
 
 @in_virtual_time
-async def test_a_slow_model_is_excused_once() -> None:
+async def test_a_slow_model_is_excused_as_often_as_it_takes() -> None:
     async with Call([Line(OFFER, first_token_ms=6000)]) as call:
         await call.greeted()
         silent_since = await call.speak("I would like to book a table")
         excused = await call.answered(silent_since, within_ms=2500)
         assert excused - silent_since > 2000
         turn = await call.turn_over()
-        assert call.carrier.heard(silent_since) == f"{SPOKEN.one_moment} {OFFER}"
-        assert [e.data["text"] for e in call.events(EventKind.FALLBACK_SPOKEN)] == [SPOKEN.one_moment]
+        excuses = [SPOKEN.one_moment, SPOKEN.still_working]
+        assert call.carrier.heard(silent_since) == " ".join([*excuses, OFFER])
+        assert [e.data["text"] for e in call.events(EventKind.FALLBACK_SPOKEN)] == excuses
         assert turn.generated_text == turn.heard_text == OFFER
         assert response_latency_ms(turn.marks) == pytest.approx(excused - silent_since, abs=5)
 

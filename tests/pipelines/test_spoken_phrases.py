@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.phrases import phrases
+from pipelines.phrases import all_sentences, first_aid, phrases
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
@@ -14,6 +14,13 @@ def test_every_phrase_is_a_sentence(language: str) -> None:
         text = getattr(spoken, name)
         assert text.strip() == text
         assert text[-1] in ".?!", f"{language}.{name}"
+
+
+def test_first_aid_is_cut_as_a_voice_is_given_it() -> None:
+    aid = first_aid("en")
+    assert " ".join(aid).startswith(f"{phrases('en').one_moment} {phrases('en').still_working}")
+    assert "Could you say that again?" in aid
+    assert {*aid, *first_aid("de"), phrases("de").still_there} <= all_sentences()
 
 
 def test_tags_fall_back() -> None:

@@ -22,6 +22,7 @@ from websockets.exceptions import ConnectionClosed
 from config.schema import AdmissionSettings, MediaSettings, PipelineSettings, ServerSettings, StageSettings
 from pipelines.errors import NotFound
 from pipelines.events import EventKind
+from pipelines.mouth import FIRST_MARK
 from voicecore.app import RECORDINGS, Server
 from voicecore.domain.calls import CallStatus
 from voicecore.phone.caller import Caller, Manners
@@ -157,12 +158,12 @@ class House:
 
         await eventually(answered)
 
-    async def happened(self, sid: str, kind: EventKind) -> None:
+    async def happened(self, sid: str, kind: EventKind, times: int = 1) -> None:
         """Wait for an event in a running call."""
 
         async def there() -> bool:
             detail = await self.find(sid)
-            return detail is not None and any(event.kind == kind for event in detail.events)
+            return detail is not None and sum(event.kind == kind for event in detail.events) >= times
 
         await eventually(there)
 
@@ -220,9 +221,11 @@ class RawSocket:
         await self.send(start_message(sid or self.sid, agent, codec))
 
     async def greeted(self, house: House) -> None:
-        """Wait until the whole greeting was heard."""
-        await self.until("mark")
+        """Wait until the whole greeting was heard, and leave nothing of it unread."""
         await house.happened(self.sid, EventKind.REPLY_FINISHED)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                await self.until("mark", timeout_s=0.05)  # it was all sent a while ago
 
     async def media(self, frames: Iterable[bytes]) -> None:
         """Audio in a burst: call time counts samples, so nobody has to wait for it."""
@@ -239,7 +242,7 @@ class RawSocket:
         async with asyncio.timeout(timeout_s):
             while True:
                 message: dict[str, Any] = json.loads(await self.connection.recv())
-                if message["event"] == event:
+                if message["event"] == event and message.get("mark") != {"name": FIRST_MARK}:
                     return message
 
     async def closed(self, timeout_s: float = 8.0) -> tuple[int | None, str]:

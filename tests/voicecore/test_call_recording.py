@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipelines import trace
 from voicecore.recording import AGENT, CALLER, Finished, Recorder, RecordingThread, StereoFile, header
 
 RATE = 8000
@@ -131,6 +132,26 @@ def test_a_call_through_the_thread(thread: RecordingThread, tmp_path: Path) -> N
     data = read(finished.path)
     assert data[::160, CALLER].tolist() == list(range(250))
     assert data[:, AGENT].sum() == 9 * 800
+
+
+def test_the_trace_grows_beside_the_recording(thread: RecordingThread, tmp_path: Path) -> None:
+    """A crash loses what was noted in the last seconds, and nothing before it."""
+    recorder = Recorder(thread, tmp_path / "call.wav", RATE)
+    recorder.note(trace.Running(started_ms=0.0, tick_ms=7.0))
+    for at in range(0, 2020, 20):
+        if at != 1000:
+            recorder.caller(float(at), pcm(1))
+    assert recorder.heard_ms == 2020
+    written = threading.Event()
+    thread.submit(written.set, soon=True)
+    assert written.wait(5)
+    notes = tmp_path / "call.trace"
+    kept = [trace.Running(started_ms=0.0, tick_ms=7.0), trace.Gap(from_ms=1000.0, until_ms=1020.0)]
+    assert notes.read_bytes() == trace.encode([*kept]), "in the middle of the call"
+    recorder.note(trace.Key(at_ms=2000.0, digit="1"))
+    assert finish(recorder) is not None
+    rest = [trace.Key(at_ms=2000.0, digit="1"), trace.Closed(heard_ms=2020.0)]
+    assert notes.read_bytes() == trace.encode([*kept, *rest])
 
 
 def test_a_path_that_cannot_be_written_is_reported_and_the_thread_goes_on(

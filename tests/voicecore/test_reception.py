@@ -109,6 +109,11 @@ async def test_figures_of_a_call_are_exported_without_ids(house: House) -> None:
     assert figures["voicecore_response_latency_seconds_sum"] == pytest.approx(latency / 1000)
     stages = [value for name, value in figures.items() if name.startswith("voicecore_stage_seconds_sum")]
     assert sum(stages) == pytest.approx(latency / 1000)
+    speculation = detail.call.speculation
+    assert speculation == detail.turns[1].speculation
+    assert figures['voicecore_speculation_settled_total{outcome="hit"}'] == speculation.hits == 1
+    assert figures['voicecore_speculation_settled_total{outcome="miss"}'] == speculation.misses
+    assert figures["voicecore_speculation_saved_seconds_total"] == pytest.approx(speculation.saved_ms / 1000)
     for secret in (result.identity.call_sid, detail.call.external_id, "+1555", "reception"):
         assert secret not in text
 

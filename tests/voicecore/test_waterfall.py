@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from pipelines.events import EndReason
+from pipelines.machines.speculation import Ledger
 from pipelines.timing import Mark, Stage, Turn
 from voicecore.domain.calls import Call, CallStatus, StoredEvent, StoredTurn
 from voicecore.services.calls import CallDetail
@@ -120,6 +121,7 @@ def test_a_whole_call_is_drawn() -> None:
         caller_ended_ms=2000.0,
         agent_started_ms=2800.0,
         agent_ended_ms=5000.0,
+        speculation=Ledger(hits=1, misses=1, saved_ms=230.0),
     )
     event = StoredEvent(call_uid="c", kind="barge_in", at_ms=5000.0, turn=1, data={"words": "[stop]"})
     text = draw(detail(spoken, events=(event,)))
@@ -130,6 +132,7 @@ def test_a_whole_call_is_drawn() -> None:
     assert "800 ms" in text
     assert "response_latency" in text
     assert "words=[stop]" in text
+    assert "begun early: 230 ms saved, 1 thrown away" in text
     lanes = [line for line in text.splitlines() if line.startswith(("caller  ", "agent   ")) and "━" in line]
     assert len(lanes) == 2
     caller, agent = (line[8:] for line in lanes)

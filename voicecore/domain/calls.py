@@ -10,6 +10,7 @@ import msgspec
 
 from pipelines.errors import IllegalTransition
 from pipelines.events import EndReason
+from pipelines.machines.speculation import Ledger
 from pipelines.timing import Turn
 
 
@@ -105,6 +106,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any] = {}
     media_health: MediaHealth = MediaHealth()
     stages: dict[str, dict[str, float]] = {}  # stage → num, min, max, p50, p90, p95, p99 in ms
+    speculation: Ledger = Ledger()
     created_at: datetime
     answered_at: datetime | None = None
     ended_at: datetime | None = None

@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from pipelines.events import CallEvent, EndReason
+from pipelines.machines.speculation import Ledger
 from pipelines.timing import Marks, Turn
 from voicecore.domain import instants
 from voicecore.domain.agents import Agent
@@ -58,6 +59,7 @@ class CallJournal:
         self._status = call.status
         self._answered_at = call.answered_at
         self._marks: list[Marks] = []
+        self._speculation = Ledger()
         self._health = MediaHealth()
 
     def event(self, event: CallEvent) -> None:
@@ -68,6 +70,7 @@ class CallJournal:
 
     def turn_finished(self, turn: Turn) -> None:
         self._marks.append(dict(turn.marks))
+        self._speculation += turn.speculation
         stored = StoredTurn(
             uid=new_uid(),
             call_uid=self.call.uid,
@@ -94,6 +97,7 @@ class CallJournal:
             end_reason=reason.value,
             outcome=outcome(reason, answered=self._answered_at is not None).value,
             stages=stage_summaries(self._marks),
+            speculation=plain(self._speculation),
             media_health=plain(self._health),
         )
 
@@ -176,13 +180,14 @@ async def recover(database: Database, node: str) -> int:
         left = await rows.unfinished(connection, node)
         for call in left:
             last_ms = await rows.last_trace_ms(connection, call.uid)
-            marks = [turn.marks for turn in await rows.turns_of(connection, call.uid)]
+            turns = await rows.turns_of(connection, call.uid)
             changes = {
                 "status": CallStatus.ENDED.value,
                 "ended_at": call.instant(last_ms or 0.0),
                 "end_reason": EndReason.SERVER_CRASHED.value,
                 "outcome": Outcome.FAILED.value,
-                "stages": stage_summaries(marks),
+                "stages": stage_summaries(turn.marks for turn in turns),
+                "speculation": plain(sum((turn.speculation for turn in turns), Ledger())),
             }
             await rows.update_call(connection, call.uid, changes)
     if left:

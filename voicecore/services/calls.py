@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from pipelines.errors import NotFound
+from pipelines.machines.speculation import Ledger
 from voicecore.domain.calendar import Appointment, AppointmentFilter
 from voicecore.domain.calls import Call, CallFilter, Recording, StoredEvent, StoredTurn
 from voicecore.domain.paging import Listing, Page
@@ -59,6 +60,11 @@ class Calls:
                 appointments=booked.rows,
                 recording=recordings.get(call.uid),
             )
+
+    async def speculation(self, organization_uid: str, wanted: CallFilter) -> list[tuple[str, Ledger]]:
+        """Sums over the ended calls that `listing` would list, by agent id."""
+        async with self._database.read() as connection:
+            return await rows.speculation(connection, organization_uid, wanted)
 
     async def recording(self, recording_id: str, organization_uid: str | None) -> Recording:
         """`organization_uid` None: the caller holds a signature for this recording. Raises NotFound."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from pipelines.machines.speculation import Ledger
 from pipelines.timing import response_latency_ms
 from voicecore.domain import phone
 from voicecore.domain.calls import Call, CallFilter, CallStatus, Recording, StoredEvent, StoredTurn
@@ -60,6 +62,21 @@ async def find(connection: AsyncConnection, organization_uid: str, external_id: 
 async def turns_of(connection: AsyncConnection, call_uid: str) -> list[StoredTurn]:
     query = sa.select(turns).where(turns.c.call_uid == call_uid).order_by(turns.c.index)
     return await records.every(connection, StoredTurn, query)
+
+
+async def speculation(
+    connection: AsyncConnection, organization_uid: str, wanted: CallFilter
+) -> list[tuple[str, Ledger]]:
+    """Sums over the ended calls of a list, by agent id."""
+    names = Ledger.__struct_fields__
+    sums = [sa.func.sum(sa.func.coalesce(calls.c.speculation[name].as_float(), 0.0)) for name in names]
+    conditions = _narrowed(organization_uid, wanted)
+    query = sa.select(calls.c.agent_id, *sums).where(*conditions).group_by(calls.c.agent_id).order_by(calls.c.agent_id)
+    rows = (await connection.execute(query)).all()
+    return [
+        (agent_id, msgspec.convert(dict(zip(names, figures, strict=True)), Ledger, strict=False))
+        for agent_id, *figures in rows
+    ]
 
 
 async def events_of(connection: AsyncConnection, call_uid: str) -> list[StoredEvent]:

@@ -29,6 +29,10 @@ def _json(name: str) -> sa.Column[object]:
     return sa.Column(name, sa.JSON(none_as_null=True), nullable=False)
 
 
+def _speculation() -> sa.Column[object]:
+    return sa.Column("speculation", sa.JSON(none_as_null=True), nullable=False, server_default="{}")
+
+
 def _ref(name: str, target: str, *, nullable: bool = False, ondelete: str = "CASCADE") -> sa.Column[str]:
     return sa.Column(name, sa.String(36), sa.ForeignKey(f"{target}.uid", ondelete=ondelete), nullable=nullable)
 
@@ -170,6 +174,7 @@ calls = _table(
     _json("metadata"),
     _json("media_health"),
     _json("stages"),
+    _speculation(),
     _created(),
     sa.Column("answered_at", Instant()),
     sa.Column("ended_at", Instant()),
@@ -199,6 +204,7 @@ turns = _table(
     sa.Column("agent_ended_ms", sa.Float),
     sa.Column("response_latency_ms", sa.Float),
     _json("tools"),
+    _speculation(),
     sa.UniqueConstraint("call_uid", "index"),
 )
 call_events = sa.Table(  # many and never referred to: no uid

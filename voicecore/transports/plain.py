@@ -69,6 +69,7 @@ class PlainDialect:
 
     has_marks = False
     close_ends_call = True
+    audio_heads: tuple[bytes, ...] = (b'{"event":"media"', b'{"event": "media"')
 
     def __init__(self) -> None:
         self.outbound = TELEPHONE

@@ -96,6 +96,7 @@ class TwilioDialect:
 
     has_marks = True
     close_ends_call = True
+    audio_heads: tuple[bytes, ...] = (b'{"event":"media"', b'{"event": "media"')
     outbound = TELEPHONE
 
     def __init__(self) -> None:
@@ -169,10 +170,8 @@ class TwilioDialect:
 
 
 def _number(value: Number | None, field: str) -> int | None:
-    if value is None or type(value) is int:
-        return value
     try:
-        return int(value)
+        return None if value is None else int(value)
     except ValueError as error:
         raise ProtocolError(f"{field} is not a number") from error
 

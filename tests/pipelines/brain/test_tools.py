@@ -19,9 +19,11 @@ SIDE_EFFECTS = {"book_appointment", "move_appointment", "cancel_appointment", "r
 BOOKING = {"service": "Checkup", "start": "2026-12-01T15:00", "customer_name": "Sarah Johnson"}
 
 
-async def run(line: Any, name: str, arguments: dict[str, Any] | None = None, committed: bool = True) -> dict[str, Any]:
+async def run(
+    line: Any, name: str, arguments: dict[str, Any] | None = None, speculative: bool = False
+) -> dict[str, Any]:
     result: dict[str, Any] = msgspec.json.decode(
-        await line.toolbox.run(ToolCall("1", name, arguments or {}), committed=committed)
+        await line.toolbox.run(ToolCall("1", name, arguments or {}), speculative=speculative)
     )
     return result
 
@@ -41,8 +43,8 @@ def test_capabilities_decide_what_is_offered() -> None:
 
 async def test_nothing_happens_before_the_turn_is_committed(ring: Ring) -> None:
     line = ring()
-    assert (await run(line, "book_appointment", BOOKING, committed=False))["error"] == "not_committed"
-    assert (await run(line, "end_call", committed=False))["error"] == "not_committed"
+    assert (await run(line, "book_appointment", BOOKING, speculative=True))["error"] == "not_committed"
+    assert (await run(line, "end_call", speculative=True))["error"] == "not_committed"
     assert line.booked == []
     assert not line.control.ended
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import inf
 
 import pytest
 from hypothesis import given, settings
@@ -102,9 +103,9 @@ def test_audio_of_a_cancelled_generation_is_dropped_and_counted() -> None:
 def test_a_pause_is_no_underrun_and_loses_nothing() -> None:
     playout = playing(1000.0)
     before = run(playout, 0, 200)
-    playout.paused = True
+    playout.pause()
     assert run(playout, 200, 3000) == []
-    playout.paused = False
+    playout.resume()
     after = run(playout, 3000, 4000)
     assert b"".join(r.audio for r in [*before, *after]) == audio(1000.0)
     assert after[0].heard_at_ms == 3000.0
@@ -159,14 +160,14 @@ def test_no_byte_is_lost_doubled_or_early_whatever_happens(
             releases.append(release)
 
     for step, gap in enumerate(gaps):
-        playout.paused = step in pauses
+        playout.pause() if step in pauses else playout.resume()
         if waiting:
             piece = audio(waiting[0] / 8, len(fed) % 251)[: waiting.pop(0)]
             fed += piece
             playout.feed(generation, piece)
         tick()
         now += gap
-    playout.paused = False
+    playout.resume()
     for size in waiting:
         piece = audio(size / 8, len(fed) % 251)
         fed += piece
@@ -179,7 +180,7 @@ def test_no_byte_is_lost_doubled_or_early_whatever_happens(
     assert sent[: len(fed)] == fed
     assert sent[len(fed) :] == silence(TELEPHONE, 20)[: len(sent) - len(fed)]
     assert len(sent) - len(fed) < FRAME_BYTES
-    assert playout.heard_ms(now) == pytest.approx(len(sent) / 8)
+    assert playout.line.heard_ms(now) == pytest.approx(len(sent) / 8)
 
 
 # --- heard ----------------------------------------------------------------------------------------
@@ -244,33 +245,64 @@ def test_chunks_are_heard_one_after_the_other() -> None:
 def test_a_pause_is_not_heard_time() -> None:
     playout = playing(1000.0, text="one two three four", words=WORDS)
     run(playout, 0, 20)  # 180 ms are out
-    playout.paused = True
-    assert playout.heard_ms(5000.0) == playout.position_ms == 180.0
+    playout.pause()
+    assert playout.line.heard_ms(5000.0) == playout.position_ms == 180.0
     assert playout.heard_text(5000.0) == "one"
-    playout.paused = False
+    playout.resume()
     due(playout, 5000.0)
-    assert playout.heard_ms(5050.0) == 230.0
+    assert playout.line.heard_ms(5050.0) == 230.0
 
 
 def test_marks_only_move_the_ledger_forward() -> None:
     playout = playing(1000.0)
     run(playout, 0, 400)
     generation = playout.generation
-    playout.confirm(generation, 100.0)
-    assert playout.heard_ms(300.0) == 300.0
-    playout.confirm(generation, 450.0)
-    assert playout.heard_ms(300.0) == 450.0
-    playout.confirm(generation, 200.0)
-    assert playout.heard_ms(300.0) == 450.0
-    playout.confirm(generation, 99_000.0)  # never more than was sent
-    assert playout.heard_ms(300.0) == playout.position_ms
+    playout.confirm(generation, 100.0, 0, 300.0)
+    assert playout.line.heard_ms(300.0) == 300.0
+    playout.confirm(generation, 450.0, 0, 300.0)
+    assert playout.line.heard_ms(300.0) == 450.0
+    playout.confirm(generation, 200.0, 0, 300.0)
+    assert playout.line.heard_ms(300.0) == 450.0
+    playout.confirm(generation, 99_000.0, 0, 300.0)  # never more than was sent
+    assert playout.line.heard_ms(300.0) == playout.position_ms
 
 
 def test_the_mark_at_the_end_finishes_a_reply_early_but_a_stale_one_does_not() -> None:
     playout = playing(100.0)
     due(playout, 0.0)
-    playout.confirm(playout.generation - 1, 100.0)
+    playout.confirm(playout.generation - 1, 100.0, 0, 50.0)
     assert not playout.finished(50.0)
-    playout.confirm(playout.generation, 100.0)
-    assert playout.confirmed
+    playout.confirm(playout.generation, 100.0, 0, 50.0)
+    assert playout.line.confirmed
     assert playout.finished(50.0)
+
+
+def test_what_a_clear_took_back_is_sent_again_from_where_the_ear_stopped() -> None:
+    playout = playing(1000.0, text="one two three four", words=WORDS)
+    before = run(playout, 0, 310)  # in the middle of a word
+    playout.pause()
+    playout.take_back(310.0)
+    assert due(playout, 310.0) == []
+    assert playout.line.heard_ms(5000.0) == playout.position_ms == 310.0
+    assert playout.heard_text(5000.0) == "one two"
+    assert playout.unheard_ms(5000.0) == 690.0
+    playout.resume()
+    after = run(playout, 5000, 6000)
+    assert b"".join(r.audio for r in before)[: 310 * 8] + b"".join(r.audio for r in after) == audio(1000.0) + silence(
+        TELEPHONE, 10
+    )
+    assert after[0].heard_at_ms == 5000.0
+    assert playout.underruns == 0
+    assert playout.finished(5700.0)
+
+
+def test_the_last_text_is_known_only_when_no_other_can_follow() -> None:
+    playout = playing(1000.0, text="It is moved.", complete=False)
+    playout.open_text(playout.generation, "Anything else?")
+    playout.feed(playout.generation, audio(800.0))
+    run(playout, 0, 2000)
+    assert playout.in_last_text(1500.0) == ""
+    assert playout.unheard_ms(1500.0) == inf
+    playout.complete(playout.generation)
+    assert playout.in_last_text(900.0) == ""
+    assert playout.in_last_text(1000.0) == "Anything else?"

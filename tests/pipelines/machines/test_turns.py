@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -9,11 +11,17 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from config.schema import TurnPolicy
 from pipelines.errors import IllegalTransition
-from pipelines.machines.turns import Command, Floor, TurnMachine, Verdict
+from pipelines.machines.overlap import DOUBT_MS, RESUME_AFTER_MS, YIELD_MS, Asked, Evidence
+from pipelines.machines.turns import TAIL_MS, Command, Floor, TurnMachine, Verdict
 from pipelines.stages import Expect
 
 POLICY = TurnPolicy()
 LONG_MS = float(POLICY.barge_in_ms)
+DROPPED = [Command.DROP_UTTERANCE, Command.RESUME_PLAYOUT]
+
+
+def voice(strong_ms: float, text: str = "") -> Evidence:
+    return Evidence(speech_ms=strong_ms, strong_ms=strong_ms, text=text)
 
 
 def listening(policy: TurnPolicy = POLICY, language: str = "en") -> TurnMachine:
@@ -70,7 +78,7 @@ def test_speech_before_a_greeting_is_audible_only_overlaps_it() -> None:
     turns.reply_pending()
     assert turns.speech_started() == [Command.BEGIN_UTTERANCE]  # nothing plays yet that could be paused
     assert turns.floor is Floor.OVERLAP
-    assert turns.turn_ended("") == [Command.DROP_UTTERANCE, Command.RESUME_PLAYOUT]
+    assert turns.turn_ended("") == DROPPED
     assert turns.floor is Floor.SPEAKING
 
 
@@ -79,7 +87,7 @@ def test_a_protected_goodbye_cannot_be_taken_back_by_a_cough() -> None:
     turns.protected = True
     turns.reply_pending()
     assert turns.speech_started() == [Command.BEGIN_UTTERANCE]
-    assert turns.speech_continues(5000.0, "wait a moment please") == []
+    assert turns.speech_continues(voice(5000.0, "wait a moment please")) == []
     assert turns.turn_ended("wait a moment please") == [Command.DROP_UTTERANCE]
     assert turns.verdict == Verdict(False, "protected")
     assert turns.floor is Floor.SPEAKING
@@ -88,71 +96,78 @@ def test_a_protected_goodbye_cannot_be_taken_back_by_a_cough() -> None:
 # --- overlap --------------------------------------------------------------------------------------
 
 
-def test_overlap_only_pauses() -> None:
+def test_overlap_first_pauses_then_hushes_then_gives_way() -> None:
     turns = speaking()
     assert turns.speech_started() == [Command.PAUSE_PLAYOUT, Command.BEGIN_UTTERANCE]
+    assert turns.speech_continues(voice(YIELD_MS)) == [Command.HUSH_PLAYOUT]
+    assert turns.speech_continues(voice(LONG_MS - 20)) == []
     assert turns.floor is Floor.OVERLAP
-    assert turns.speech_continues(LONG_MS - 1, "") == []
-    assert turns.floor is Floor.OVERLAP
-
-
-@pytest.mark.parametrize(
-    ("speech_ms", "text", "reason"),
-    [(LONG_MS, "", "duration"), (120.0, "stop that", "words"), (LONG_MS, "no", "duration"), (80.0, "I want", "words")],
-)
-def test_evidence_cancels_the_reply(speech_ms: float, text: str, reason: str) -> None:
-    turns = overlapped()
-    assert turns.speech_continues(speech_ms, text) == [Command.CANCEL_REPLY]
-    assert turns.verdict == Verdict(True, reason)
+    assert turns.speech_continues(voice(LONG_MS, "stop")) == [Command.CANCEL_REPLY]
+    assert turns.verdict == Verdict(True, "words")
     assert turns.floor is Floor.CALLER
     assert turns.turn_ended("") == [Command.COMMIT_TURN]
 
 
-@pytest.mark.parametrize("text", ["mhm", "okay", "Okay, okay.", "uh huh", "I see", "um", ""])
-def test_a_backchannel_or_noise_resumes_where_it_stopped(text: str) -> None:
+def test_a_noise_is_talked_over() -> None:
     turns = overlapped()
-    assert turns.speech_continues(LONG_MS - 20, text) == []
-    assert turns.turn_ended(text) == [Command.DROP_UTTERANCE, Command.RESUME_PLAYOUT]
+    assert turns.speech_continues(Evidence(speech_ms=DOUBT_MS)) == [Command.RESUME_PLAYOUT]
+    assert turns.floor is Floor.OVERLAP
+    assert turns.turn_ended("no not now", Evidence(speech_ms=900.0, reason="aside")) == DROPPED
+    assert turns.verdict == Verdict(False, "aside")
+
+
+def test_a_backchannel_resumes_in_the_silence_after_it() -> None:
+    turns = overlapped()
+    turns.speech_understood("mhm")
+    assert turns.speech_continues(voice(300.0)) == []
+    assert turns.speech_continues(Evidence(strong_ms=300.0, silence_ms=RESUME_AFTER_MS)) == DROPPED
     assert turns.floor is Floor.SPEAKING
-    assert turns.verdict == Verdict(False, "backchannel" if text else "no words")
+    assert turns.verdict == Verdict(False, "backchannel")
 
 
-def test_a_drawn_out_backchannel_is_given_twice_the_time() -> None:
+@pytest.mark.parametrize("goes_on", [TurnMachine.speech_resumed, TurnMachine.speech_started])
+def test_who_goes_on_after_a_backchannel_is_not_talked_over(goes_on: Callable[[TurnMachine], object]) -> None:
     turns = overlapped()
-    assert turns.speech_continues(1.9 * LONG_MS, "okay") == []
-    assert turns.speech_continues(2 * LONG_MS, "okay") == [Command.CANCEL_REPLY]
+    turns.speech_understood("okay")
+    goes_on(turns)
+    assert turns.speech_continues(Evidence(strong_ms=80.0, silence_ms=RESUME_AFTER_MS)) == []
+    assert turns.floor is Floor.OVERLAP
 
 
-def test_german_backchannels() -> None:
-    turns = overlapped(language="de")
-    assert turns.turn_ended("ach so, genau") == [Command.DROP_UTTERANCE, Command.RESUME_PLAYOUT]
-
-
-@pytest.mark.parametrize("answer", ["yes", "okay", "yeah", "no"])
-def test_a_short_answer_into_the_end_of_a_question_is_kept(answer: str) -> None:
+def test_a_short_answer_into_the_end_of_a_question_is_kept() -> None:
     turns = speaking()
     turns.expect = Expect.YES_NO
-    turns.speech_started()
-    assert turns.turn_ended(answer) == [Command.CANCEL_REPLY, Command.COMMIT_TURN]
+    turns.speech_started(Asked(question=True, rest_ms=900.0))
+    assert turns.turn_ended("okay", voice(240.0)) == [Command.CANCEL_REPLY, Command.COMMIT_TURN]
     assert turns.verdict == Verdict(True, "short answer")
     assert turns.floor is Floor.THINKING
-
-
-def test_one_real_word_is_a_turn_even_when_no_question_was_asked() -> None:
-    assert overlapped().turn_ended("stop") == [Command.CANCEL_REPLY, Command.COMMIT_TURN]
 
 
 def test_the_reply_ends_under_the_callers_words() -> None:
     turns = overlapped()
     assert turns.reply_over() == []
     assert turns.floor is Floor.CALLER
-    assert turns.turn_ended("okay") == [Command.COMMIT_TURN]  # nothing is left that it could be a backchannel to
+    assert turns.turn_ended("okay", voice(240.0)) == [Command.COMMIT_TURN]  # nothing is left to be a backchannel to
+
+
+def test_an_echo_of_the_agents_last_words_is_no_turn() -> None:
+    turns = overlapped()
+    turns.reply_over()
+    assert turns.turn_ended("", Evidence(after_ms=TAIL_MS - 20, reason="echo")) == [Command.DROP_UTTERANCE]
+    assert turns.verdict == Verdict(False, "echo")
+    assert turns.floor is Floor.LISTENING
+
+
+def test_who_is_still_heard_long_after_the_agent_speaks_to_it() -> None:
+    turns = overlapped()
+    turns.reply_over()
+    assert turns.turn_ended("", Evidence(after_ms=TAIL_MS)) == [Command.COMMIT_TURN]
 
 
 def test_barge_in_switched_off() -> None:
     turns = speaking(TurnPolicy(barge_in=False))
     assert turns.speech_started() == [Command.BEGIN_UTTERANCE]
-    assert turns.speech_continues(10_000.0, "I really want to say something") == []
+    assert turns.speech_continues(voice(10_000.0, "I really want to say something")) == []
     assert turns.turn_ended("I really want to say something") == [Command.DROP_UTTERANCE]
     assert turns.floor is Floor.SPEAKING
 
@@ -210,6 +225,17 @@ def test_an_illegal_transition_raises_and_changes_nothing() -> None:
     assert turns.floor is Floor.ENDED
 
 
+TEXTS = st.sampled_from(["", "mhm", "okay", "yes", "I want it"])
+EVIDENCE = st.builds(
+    Evidence,
+    speech_ms=st.sampled_from([60.0, DOUBT_MS, 900.0]),
+    strong_ms=st.sampled_from([0.0, 60.0, YIELD_MS, 400.0, 2000.0]),
+    silence_ms=st.sampled_from([0.0, RESUME_AFTER_MS]),
+    text=TEXTS,
+    after_ms=st.sampled_from([0.0, TAIL_MS]),
+)
+
+
 class AnyCall(RuleBasedStateMachine):
     """Inputs in any order: the driver's bookkeeping, derived from the commands alone, must never contradict itself."""
 
@@ -237,6 +263,8 @@ class AnyCall(RuleBasedStateMachine):
             elif command is Command.PAUSE_PLAYOUT:
                 assert not self.paused
                 self.paused = True
+            elif command is Command.HUSH_PLAYOUT:
+                self.paused = True
             elif command is Command.RESUME_PLAYOUT or command is Command.CANCEL_REPLY:
                 self.paused = False
 
@@ -244,14 +272,22 @@ class AnyCall(RuleBasedStateMachine):
     def speech_starts(self) -> None:
         self.carry_out(self.turns.speech_started())
 
-    @rule(speech_ms=st.sampled_from([60.0, 300.0, 500.0, 900.0]), text=st.sampled_from(["", "okay", "no", "I want it"]))
-    def speech_continues(self, speech_ms: float, text: str) -> None:
-        self.carry_out(self.turns.speech_continues(speech_ms, text))
+    @rule(evidence=EVIDENCE)
+    def speech_continues(self, evidence: Evidence) -> None:
+        self.carry_out(self.turns.speech_continues(evidence))
+
+    @rule(text=TEXTS)
+    def speech_is_understood(self, text: str) -> None:
+        self.turns.speech_understood(text)
+
+    @rule()
+    def speech_resumes(self) -> None:
+        self.turns.speech_resumed()
 
     @precondition(lambda self: self.utterance)
-    @rule(text=st.sampled_from(["", "mhm", "yes", "I want it"]))
-    def turn_ends(self, text: str) -> None:
-        self.carry_out(self.turns.turn_ended(text))
+    @rule(text=TEXTS, evidence=EVIDENCE)
+    def turn_ends(self, text: str, evidence: Evidence) -> None:
+        self.carry_out(self.turns.turn_ended(text, evidence))
 
     @rule()
     def reply_is_audible(self) -> None:

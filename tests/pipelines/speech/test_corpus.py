@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pipelines.speech.corpus import Grammar, grammar, parse, shipped_rules
+from pipelines.speech.expectations import MODELLED, model_for
 from pipelines.stages import Expect
 
 
@@ -43,12 +44,17 @@ def test_unbalanced_lines_are_refused(line: str) -> None:
 
 def test_every_expectation_has_sentences_and_every_rule_exists() -> None:
     drawn = grammar(("teeth whitening",))
-    for expect in Expect:
+    for expect in MODELLED:
         sentences = list(drawn.draw(f"say_{expect}", 3000, seed=1))  # an unknown rule would raise
         assert len(set(sentences)) > 300
         assert all("{" not in word for words in sentences for word in words)
     assert len(shipped_rules()["FIRST"]) > 300
     assert len(shipped_rules()["LAST"]) > 300
+
+
+def test_every_expectation_is_served_by_a_model() -> None:
+    assert {model_for(expect) for expect in Expect} == set(MODELLED)
+    assert model_for(Expect.NUMBER) is Expect.PHONE
 
 
 def test_topics_are_talked_about() -> None:

@@ -9,6 +9,7 @@ import pytest
 from api_server import Server
 
 from pipelines.events import CallEvent, EndReason, EventKind
+from pipelines.machines.speculation import Ledger
 from pipelines.timing import Mark, Turn
 from voicecore.domain.calls import Peaks
 
@@ -169,6 +170,34 @@ async def test_recordings_are_served_by_token_by_signature_and_in_ranges(server:
     assert (await server.client.get(other)).status == 404
     expired = server.tokens.sign_url(bare, datetime.now(UTC) - timedelta(seconds=1))
     assert (await server.client.get(expired)).status == 401
+
+
+async def test_what_speculation_gained_and_cost_by_turn_call_and_agent(server: Server) -> None:
+    ledgers = [Ledger(), Ledger(hits=1, saved_ms=230.5), Ledger(misses=2, tokens_wasted=90, characters_wasted=7)]
+    call_ids = []
+    for number in ("agent_1", "agent_1"):
+        journal = server.log.open((await server.agents.route(agent_id=number)).agent)
+        journal.answered()
+        for index, ledger in enumerate(ledgers):
+            journal.turn_finished(Turn(index, 0.0, 2000.0, speculation=ledger))
+        journal.ended(EndReason.CALLER_HANGUP, 2000.0)
+        call_ids.append(journal.call.external_id)
+    await server.writer.flush()
+    call = await get(server, f"/api/v1/calls/{call_ids[0]}")
+    figures = {"started": 3, "hits": 1, "misses": 2, "saved_ms": 230.5, "tokens_wasted": 90, "characters_wasted": 7}
+    assert call["speculation"] == figures
+    assert [turn["speculation"]["started"] for turn in call["turns"]] == [0, 1, 2]
+    assert call["turns"][1]["speculation"]["saved_ms"] == 230.5
+    listed = await get(server, "/api/v1/calls", limit=1)
+    assert listed["items"][0]["speculation"] == figures
+    twice = {name: 2 * value for name, value in figures.items()}
+    by_agent = {item.pop("agent_id"): item for item in (await get(server, "/api/v1/speculation"))["items"]}
+    assert by_agent["agent_1"] == twice
+    assert {item["started"] for agent, item in by_agent.items() if agent != "agent_1"} <= {0}
+    assert (await get(server, "/api/v1/speculation", agent_id="agent_1"))["items"] == [{"agent_id": "agent_1", **twice}]
+    assert (await get(server, "/api/v1/speculation", agent_id="agent_1", date_to="2026-01-22"))["items"][0]["hits"] == 0
+    others = (await get(server, "/api/v1/speculation", "bob@two.example"))["items"]
+    assert all(item["started"] == 0 for item in others)
 
 
 async def test_a_recording_outside_its_directory_is_not_served(server: Server) -> None:

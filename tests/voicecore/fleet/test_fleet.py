@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from websockets.exceptions import InvalidStatus
 
 from config.schema import MediaSettings, ServerSettings
-from pipelines.events import EndReason
+from pipelines.events import EndReason, EventKind
 from voicecore.app import Server, data_ready, url_of
 from voicecore.domain.calls import CallStatus
 from voicecore.fleet.parent import Fleet
@@ -165,7 +165,7 @@ async def test_a_call_is_hung_up_from_any_process(company: Company) -> None:
                 assert response.status == 200
                 assert (await response.json())["id"] == url.split("/")[-2]
         for call, url in zip(calls, urls, strict=True):
-            await call.send(await call.until("mark"))  # a closing sentence, heard; and then:
+            await call.until("mark")  # a closing sentence, heard, as the clock says at last; and then:
             assert (await call.closed())[0] == 1000
             assert (await company.ended(call.sid)).call.end_reason is EndReason.AGENT_HANGUP
             async with session.post(url) as response:
@@ -197,9 +197,10 @@ async def test_two_writers_under_load_lose_nothing(company: Company) -> None:
     before = await company.figures()
 
     async def talk(call: RawSocket) -> None:
-        for _ in range(10):
+        for turn in range(1, 11):
             await call.say()
             await call.until("mark")
+            await company.happened(call.sid, EventKind.REPLY_FINISHED, times=turn + 1)
 
     async with held(company, 20, at_once=10) as calls:
         await asyncio.gather(*(talk(call) for call in calls))

@@ -12,7 +12,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy.exc import IntegrityError
 
 from pipelines.errors import ConfigError
-from voicecore.storage.database import Database
+from voicecore.storage.database import Database, migrate
 from voicecore.storage.schema import metadata
 
 
@@ -20,13 +20,59 @@ def ours(thing: Any, name: str | None, kind: str, reflected: bool, other: Any) -
     return not (kind == "table" and str(name).startswith("knowledge_fts"))
 
 
-async def test_migrations_and_schema_agree(database: Database) -> None:
-    def compare(connection: sa.Connection) -> list[Any]:
-        context = MigrationContext.configure(connection, opts={"include_object": ours})
-        return list(compare_metadata(context, metadata))
+def differences(connection: sa.Connection) -> list[Any]:
+    context = MigrationContext.configure(connection, opts={"include_object": ours})
+    return list(compare_metadata(context, metadata))
 
-    async with database.read() as connection:
-        assert await connection.run_sync(compare) == []
+
+def everything(connection: sa.Connection) -> dict[str, Any]:
+    """All that can be asked of a schema: columns with their defaults, keys, indexes, triggers, virtual tables."""
+    inspector = sa.inspect(connection)
+    tables = {
+        name: (
+            sorted(inspector.get_columns(name), key=lambda column: column["name"]).__repr__(),
+            inspector.get_pk_constraint(name),
+            sorted(inspector.get_foreign_keys(name), key=repr),
+            sorted(inspector.get_unique_constraints(name), key=repr),
+            sorted(inspector.get_check_constraints(name), key=repr),
+            sorted(inspector.get_indexes(name), key=repr),
+        )
+        for name in inspector.get_table_names()
+        if not name.startswith("knowledge_fts")
+    }
+    rest = connection.exec_driver_sql(
+        "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' OR sql LIKE 'CREATE VIRTUAL%' ORDER BY name"
+    )
+    revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    return {**tables, "rest": [tuple(row) for row in rest], "revision": revision}
+
+
+async def test_a_new_database_is_what_the_migrations_make(database: Database, tmp_path: Path) -> None:
+    migrated = sa.create_engine(f"sqlite:///{tmp_path / 'migrated.db'}")
+    with migrated.begin() as connection:
+        migrate(connection)
+        assert differences(connection) == []
+        expected = everything(connection)
+    migrated.dispose()
+    async with database.read() as connection_now:
+        assert await connection_now.run_sync(differences) == []
+        assert await connection_now.run_sync(everything) == expected
+
+
+async def test_an_older_database_runs_what_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    old = sa.create_engine(f"sqlite:///{path}")
+    with old.begin() as connection:
+        migrate(connection, "0003")
+        connection.exec_driver_sql(
+            "INSERT INTO users (uid, email, active, created_at) VALUES ('u', 'u', 1, '2026-01-01 00:00:00')"
+        )
+    old.dispose()
+    database = await Database.open_file(path)
+    async with database.read() as connection_now:
+        assert (await connection_now.execute(sa.text("SELECT count(*) FROM users"))).scalar_one() == 1
+        assert await connection_now.run_sync(differences) == []
+    await database.close()
 
 
 async def test_opening_twice_keeps_the_data(tmp_path: Path) -> None:

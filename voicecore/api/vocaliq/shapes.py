@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from pipelines.machines.speculation import Ledger
 from pipelines.timing import waterfall
 from voicecore.api.vocaliq.words import maybe_z, status_word, z
 from voicecore.domain.calendar import Appointment
@@ -21,6 +22,21 @@ class TranscriptMessage(msgspec.Struct):
 
 class Transcript(msgspec.Struct):
     messages: list[TranscriptMessage]
+
+
+class SpeculationShape(msgspec.Struct):
+    """Answers begun before the caller's turn was certain: `saved_ms` is what their callers did not wait."""
+
+    started: int
+    hits: int
+    misses: int
+    saved_ms: float
+    tokens_wasted: int
+    characters_wasted: int
+
+
+class AgentSpeculationShape(SpeculationShape):
+    agent_id: str
 
 
 class TurnShape(msgspec.Struct):
@@ -42,6 +58,7 @@ class TurnShape(msgspec.Struct):
     stages: dict[str, float]
     response_latency_ms: float | None
     tools: list[dict[str, Any]]
+    speculation: SpeculationShape
 
 
 class EventShape(msgspec.Struct):
@@ -102,6 +119,7 @@ class CallShape(msgspec.Struct):
     end_reason: str | None
     agent_version: int
     stages: dict[str, dict[str, float]]
+    speculation: SpeculationShape
 
 
 class CallDetailShape(CallShape):
@@ -132,6 +150,7 @@ def call_shape(call: Call, recording_url: str | None) -> CallShape:
         end_reason=call.end_reason.value if call.end_reason else None,
         agent_version=call.agent_version,
         stages=call.stages,
+        speculation=speculation_shape(call.speculation),
     )
 
 
@@ -179,7 +198,12 @@ def _turn(turn: StoredTurn) -> TurnShape:
         stages={stage.value: waited for stage, waited in waterfall(turn.marks).items()},
         response_latency_ms=turn.response_latency_ms,
         tools=turn.tools,
+        speculation=speculation_shape(turn.speculation),
     )
+
+
+def speculation_shape(ledger: Ledger) -> SpeculationShape:
+    return SpeculationShape(started=ledger.started, **msgspec.structs.asdict(ledger))
 
 
 def _event(event: StoredEvent) -> EventShape:

@@ -146,6 +146,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["agent_uid"], ["agents.uid"], name=op.f("fk_agent_versions_agent_uid"), ondelete="CASCADE"
         ),
+        sa.CheckConstraint("version > 0", name=op.f("ck_agent_versions_positive")),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_agent_versions")),
         sa.UniqueConstraint("agent_uid", "version", name=op.f("uq_agent_versions_agent_uid_version")),
         sa.UniqueConstraint("uid", name=op.f("uq_agent_versions_uid")),

@@ -72,6 +72,7 @@ def upgrade() -> None:
             name=op.f("fk_opening_hours_organization_uid"),
             ondelete="CASCADE",
         ),
+        sa.CheckConstraint("weekday BETWEEN 0 AND 6", name=op.f("ck_opening_hours_weekday")),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_opening_hours")),
         sa.UniqueConstraint(
             "business_uid", "weekday", "opens", name=op.f("uq_opening_hours_business_uid_weekday_opens")
@@ -121,6 +122,7 @@ def upgrade() -> None:
             name=op.f("fk_services_organization_uid"),
             ondelete="CASCADE",
         ),
+        sa.CheckConstraint("minutes > 0", name=op.f("ck_services_positive")),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_services")),
         sa.UniqueConstraint("business_uid", "name", name=op.f("uq_services_business_uid_name")),
         sa.UniqueConstraint("organization_uid", "external_id", name=op.f("uq_services_organization_uid_external_id")),

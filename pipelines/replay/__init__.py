@@ -1,0 +1,1 @@
+"""Stored calls once more, with other settings: real machines, recorded engines, virtual time."""
