@@ -30,7 +30,7 @@ _FULL_SCALE = 32768
 # In noise, somebody who talks on and on without a pause would become that top: it is at most 18 dB above the floor, and
 # after 20 s of such blocks what is at most 4 dB below the peak of speech is heard in any case, if it is above the top.
 # Two blocks in a row of about one level are noise, however loud: of speech one second in a thousand is within 5 dB, a
-# passing car always.
+# passing car always. But a voice draws breath or closes its lips, if only for a frame or two; noise has no such dips.
 _BLOCK_FRAMES = 500 // FRAME_MS
 _LOW = _BLOCK_FRAMES // 5
 _HIGH = _BLOCK_FRAMES - _LOW
@@ -42,6 +42,7 @@ _UNDER_PEAK = 10 ** (-4 / 20)
 _WIDE = 10 ** (12 / 20)
 _MOSTLY_SPEECH = _BLOCK_FRAMES * 3 / 4
 _FLAT = 10 ** (4 / 20)
+_DIP = 10 ** (9 / 20)
 _SAME_LEVEL = 10 ** (6 / 20)
 # In the first half second of a call the floor is a guess, which a word that is being said must not raise
 # beyond this.
@@ -147,7 +148,7 @@ class WebrtcVadStream:
     def _finish_block(self) -> None:
         levels = sorted(self._block)
         low, high = levels[_LOW], levels[_HIGH]
-        flat = high < low * _FLAT
+        flat = high < low * _FLAT and high < levels[1] * _DIP  # the lowest one may be a lost packet
         steady = flat and high < self._flat * _SAME_LEVEL
         self._floors.append(low)
         del self._floors[:-_FLOOR_BLOCKS]

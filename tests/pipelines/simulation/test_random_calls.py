@@ -44,8 +44,7 @@ def moves(draw: st.DrawFn) -> tuple[Move, ...]:
                 kind,
                 spoken(text, holds, seed=words),
                 cue=draw(st.sampled_from(Cue)),
-                # A detector that has heard nothing of the line yet may miss a word of a caller who begins at once.
-                wait_ms=draw(st.floats(0 if found else 700, 2500)),
+                wait_ms=draw(st.floats(0, 2500)),
                 reply=draw(st.sampled_from(REPLIES)),
                 expect=draw(st.sampled_from(Expect)),
                 digit=draw(st.sampled_from("0123456789*#")),
