@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from pipelines.errors import StageError, StageTimeout
+from pipelines.errors import Remedy, StageError, StageTimeout
 from pipelines.watchdog import Watchdog
 
 T = TypeVar("T")
@@ -88,7 +88,7 @@ class Chain(Generic[E]):
                     raise StageError("gave nothing", stage=self._stage, provider=named.name)
                 return
             except StageError as error:
-                hopeless = following is named and (isinstance(error, StageTimeout) or not error.retriable)
+                hopeless = following is named and (isinstance(error, StageTimeout) or error.remedy is not Remedy.RETRY)
                 to = "" if begun or hopeless or following is None else following.name
                 self._report(Switched(self._stage, named.name, to, error.message))
                 error.reported = True

@@ -6,6 +6,8 @@ message names the field, file or frame; it never carries secrets or a stack trac
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from config.errors import ConfigError as ConfigError
 from config.errors import VoicecoreError as VoicecoreError
 
@@ -84,18 +86,35 @@ class Overloaded(VoicecoreError):
     close_code = 1013  # try again later
 
 
+class Remedy(StrEnum):
+    """What helps when a provider has failed."""
+
+    RETRY = "retry"  # a connection that broke, a moment's trouble: ask again, here or elsewhere
+    SWITCH = "switch"  # it cannot or may not, now or ever: ask another one
+    STOP = "stop"  # the request itself is wrong: nobody will take it
+
+
 class StageError(VoicecoreError):
-    """A provider failed. `retriable` says whether asking again, or somebody else, may help; `reported`, whether it is
-    on the call's record already."""
+    """A provider failed. `retry_after_s`: for so long it does not want to be asked, None: it did not say; `reported`:
+    whether it is on the call's record already."""
 
     code = "stage_failed"
     http_status = 503
 
-    def __init__(self, message: str, *, stage: str, provider: str, retriable: bool = True) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        stage: str,
+        provider: str,
+        remedy: Remedy = Remedy.RETRY,
+        retry_after_s: float | None = None,
+    ) -> None:
         super().__init__(f"{stage}/{provider}: {message}")
         self.stage = stage
         self.provider = provider
-        self.retriable = retriable
+        self.remedy = remedy
+        self.retry_after_s = retry_after_s
         self.reported = False
 
 

@@ -18,7 +18,7 @@ from pipelines.chain import Chain, Limits
 from pipelines.chain import Named as Named
 from pipelines.chain import Report as Report
 from pipelines.chain import Switched as Switched
-from pipelines.errors import StageError, StageTimeout
+from pipelines.errors import Remedy, StageError, StageTimeout
 from pipelines.stages import (
     Expect,
     Llm,
@@ -187,7 +187,7 @@ class FailoverSttSession:
                 return await self._flush_in_time()
             except StageError as error:
                 await self._give_up_session()
-                given_up = attempt == len(self._engines) or not error.retriable
+                given_up = attempt == len(self._engines) or error.remedy is Remedy.STOP
                 if self._index + 1 < len(self._engines):
                     self._index += 1
                 to = "" if given_up else self._engines[self._index].name

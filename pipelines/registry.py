@@ -16,6 +16,7 @@ import msgspec
 
 import pipelines.providers
 from config.schema import StageSettings
+from pipelines import secrets
 from pipelines.errors import ConfigError, EngineMissing
 from pipelines.stages import Llm, Stt, Tts, TurnDetector, Vad
 
@@ -84,14 +85,33 @@ def _resolve(
     if factory is None:
         raise ConfigError(f'provider "{name}" has no {stage} stage', source=source, key=f"{key}.provider")
     try:
-        return factory, msgspec.convert(options, spec.options, strict=False)
+        return factory, msgspec.convert(options, spec.options, strict=False, dec_hook=secrets.decode)
     except msgspec.ValidationError as error:
         raise ConfigError(str(error), source=source, key=f"{key}.options") from error
 
 
-async def make(stage: str, name: str, options: dict[str, Any], *, source: str) -> Vad | Stt | Llm | Tts | TurnDetector:
-    """Build a stage's engine. Raises ConfigError for bad names or options, EngineMissing when it cannot run."""
+def secret_names(stage: str, settings: StageSettings, *, source: str) -> dict[str, secrets.Secret]:
+    """Option → where its key is looked for, of one engine without its fallbacks. Raises ConfigError."""
+    _, options = _resolve(stage, settings.provider, settings.options, source=source, key=stage)
+    return secrets.references(options)
+
+
+async def make(
+    stage: str,
+    name: str,
+    options: dict[str, Any],
+    *,
+    source: str,
+    store: secrets.Store | None = None,
+    owner: str = "",
+) -> Vad | Stt | Llm | Tts | TurnDetector:
+    """Build a stage's engine, with the keys of `owner`. Raises ConfigError for bad names, options or keys that are
+    nowhere, EngineMissing when it cannot run."""
     factory, parsed = _resolve(stage, name, options, source=source, key=stage)
+    try:
+        parsed = await secrets.resolve(parsed, store or secrets.NoStore(), owner)
+    except ConfigError as error:
+        raise ConfigError(error.reason, source=f"{source} ({name})", key=error.key) from None
     try:
         engine: Vad | Stt | Llm | Tts | TurnDetector = await factory(parsed)
     except ImportError as error:

@@ -27,6 +27,23 @@ class HasBacklog(Protocol):
         ...
 
 
+@runtime_checkable
+class Billed(Protocol):
+    """An engine of a provider that sends bills: the price table knows it as "provider/model"."""
+
+    @property
+    def model(self) -> str: ...
+
+
+@runtime_checkable
+class Warmable(Protocol):
+    """An engine behind a network. Called before a caller is greeted, and again when he has been on the line a while."""
+
+    async def warm(self) -> None:
+        """Have a connection open for the next request; cheap when there is one. Raises StageError."""
+        ...
+
+
 # --- voice activity -------------------------------------------------------------------------------
 
 
@@ -186,6 +203,8 @@ class Hint(msgspec.Struct, frozen=True):
 
 
 class Usage(msgspec.Struct, frozen=True):
+    """At the end of a stream. `cached_tokens` are part of `input_tokens`."""
+
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
@@ -241,3 +260,12 @@ class Tts(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class WarmableVoice(Protocol):
+    """A voice whose sockets belong to one voice and format."""
+
+    async def warm_voice(self, voice: Voice, audio_format: AudioFormat) -> None:
+        """As `Warmable.warm`, for chunks that will be asked in this voice and format."""
+        ...

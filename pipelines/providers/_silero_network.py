@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from pipelines.errors import EngineMissing
+from pipelines.errors import EngineMissing, Remedy
 
 # Packages that carry the network for 8 and 16 kHz as published (MIT). The first has no dependencies of its own; the
 # second asks for torch, which is not used here: where there is no wheel of the first, install it with --no-deps.
@@ -47,7 +47,9 @@ def find_model(path: str) -> Path:
     """`path` if given, else the file among an installed package's. Raises EngineMissing."""
     if path:
         if not Path(path).is_file():
-            raise EngineMissing(f"no file {path} (option `model`)", stage="vad", provider="silero", retriable=False)
+            raise EngineMissing(
+                f"no file {path} (option `model`)", stage="vad", provider="silero", remedy=Remedy.SWITCH
+            )
         return Path(path)
     for package in PACKAGES:
         try:
@@ -61,7 +63,7 @@ def find_model(path: str) -> Path:
         "its model is not installed: pip install 'voicecore[neural]', or name an ONNX file in the option `model`",
         stage="vad",
         provider="silero",
-        retriable=False,
+        remedy=Remedy.SWITCH,
     )
 
 
@@ -76,7 +78,7 @@ class Network:
                 "onnxruntime is not installed: pip install 'voicecore[neural]'",
                 stage="vad",
                 provider="silero",
-                retriable=False,
+                remedy=Remedy.SWITCH,
             ) from error
         options: Any = onnxruntime.SessionOptions()
         # Threads of its own would only wait for each other: a run lasts microseconds.
@@ -95,7 +97,7 @@ class Network:
                 f"{', '.join(sorted(names))}, not input, sr, state",
                 stage="vad",
                 provider="silero",
-                retriable=False,
+                remedy=Remedy.SWITCH,
             )
         self._rates = {rate_hz: np.array(rate_hz, np.int64) for rate_hz in RATES_HZ}
 

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from pipelines.audio import AudioFormat
-from pipelines.errors import StageError, StageTimeout
+from pipelines.errors import Remedy, StageError, StageTimeout
 from pipelines.providers._voice_messages import Cancel, Done, Failed, Piece, Reply, Speak
 from pipelines.stages import TtsChunk, Voice
 from pipelines.workers import Worker, WorkerSpec
@@ -42,7 +42,7 @@ class VoiceProcess:
         await self.worker.start()
 
     async def synthesize(self, text: str, voice: Voice, audio_format: AudioFormat) -> AsyncGenerator[TtsChunk, None]:
-        """Raises StageError: not retriable for a voice, language or setting that there is not."""
+        """Raises StageError: to be asked of another engine, for a voice, language or setting that there is not."""
         if not text.strip():
             return
         await self.worker.ready(_PIECE_TIMEOUT_S)
@@ -58,7 +58,12 @@ class VoiceProcess:
                         yield TtsChunk(audio, words)
                     case Failed(reason=reason, retriable=retriable):
                         finished = True
-                        raise StageError(reason, stage="tts", provider=self._spec.provider, retriable=retriable)
+                        raise StageError(
+                            reason,
+                            stage="tts",
+                            provider=self._spec.provider,
+                            remedy=Remedy.RETRY if retriable else Remedy.SWITCH,
+                        )
                     case StageError() as error:
                         finished = True
                         raise error
@@ -78,7 +83,7 @@ class VoiceProcess:
             settings = msgspec.convert(voice.settings, self._settings, strict=False)
         except msgspec.ValidationError as error:
             raise StageError(
-                f"voice settings: {error}", stage="tts", provider=self._spec.provider, retriable=False
+                f"voice settings: {error}", stage="tts", provider=self._spec.provider, remedy=Remedy.SWITCH
             ) from error
         return Speak(
             next(self._ids),

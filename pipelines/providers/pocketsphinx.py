@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from pipelines.errors import EngineMissing, StageError, StageTimeout
+from pipelines.errors import EngineMissing, Remedy, StageError, StageTimeout
 from pipelines.registry import ProviderSpec
 from pipelines.speech.expectations import model_for
 from pipelines.speech.messages import Answer, Audio, Begin, Close, End, Failed, Final, Flush, Partial, Prepare, Request
@@ -196,7 +196,7 @@ class Session:
         if self._register.pop(self.number, None) is not None:
             self._begun = False
             self._send(Close(self.number))
-            self.lost(StageError("session closed", stage="stt", provider=_NAME, retriable=False))
+            self.lost(StageError("session closed", stage="stt", provider=_NAME, remedy=Remedy.SWITCH))
 
     def received(self, answer: Partial | Failed) -> None:
         if answer.utterance != self._utterance:
@@ -253,7 +253,7 @@ def _refuse_what_cannot_be(options: SttOptions) -> None:
         )
     if options.rate_hz not in _RATES_HZ:
         raise StageError(
-            f"audio of {options.rate_hz} Hz; it takes 8000 or 16000", stage="stt", provider=_NAME, retriable=False
+            f"audio of {options.rate_hz} Hz; it takes 8000 or 16000", stage="stt", provider=_NAME, remedy=Remedy.SWITCH
         )
 
 

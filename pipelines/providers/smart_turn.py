@@ -17,7 +17,7 @@ import numpy as np
 import soxr
 from msgspec import Meta
 
-from pipelines.errors import EngineMissing, StageError
+from pipelines.errors import EngineMissing, Remedy, StageError
 from pipelines.providers._log_mel import BANDS, RATE_HZ, Floats, log_mel
 from pipelines.registry import ProviderSpec
 
@@ -71,7 +71,7 @@ class SmartTurn:
             raise StageError(f"the network failed: {error}", stage="turn", provider=NAME) from error
         probability = float(np.ravel(output)[-1])
         if not 0.0 <= probability <= 1.0:
-            raise StageError(f"{probability} is no probability", stage="turn", provider=NAME, retriable=False)
+            raise StageError(f"{probability} is no probability", stage="turn", provider=NAME, remedy=Remedy.SWITCH)
         return probability
 
 
@@ -96,7 +96,7 @@ def _session(model: str) -> Any:
 
 
 def _missing(reason: str) -> EngineMissing:
-    return EngineMissing(reason, stage="turn", provider=NAME, retriable=False)
+    return EngineMissing(reason, stage="turn", provider=NAME, remedy=Remedy.SWITCH)
 
 
 async def _turn(options: SmartTurnOptions) -> SmartTurn:

@@ -10,7 +10,7 @@ import pytest
 from virtual_time import in_virtual_time, pass_ms, virtual_loop
 
 from pipelines.audio import TELEPHONE, AudioFormat
-from pipelines.errors import StageError, StageTimeout
+from pipelines.errors import Remedy, StageError, StageTimeout
 from pipelines.failover import (
     LLM_LIMITS,
     STT_SWITCH_S,
@@ -316,7 +316,7 @@ class Hearing:
             await asyncio.get_running_loop().create_future()
         if self.engine.failures:
             self.engine.failures -= 1
-            raise StageError("deaf", stage="stt", provider=self.engine.name, retriable=self.engine.retriable)
+            raise StageError("deaf", stage="stt", provider=self.engine.name, remedy=self.engine.remedy)
         return Transcript(f"{self.engine.name} heard {self.heard.decode()}")
 
     def end(self) -> None:
@@ -327,8 +327,8 @@ class Hearing:
 
 
 class HearingEngine:
-    def __init__(self, name: str, *, failures: int = 0, opens: bool = True, retriable: bool = True) -> None:
-        self.name, self.failures, self.opens, self.retriable = name, failures, opens, retriable
+    def __init__(self, name: str, *, failures: int = 0, opens: bool = True, remedy: Remedy = Remedy.RETRY) -> None:
+        self.name, self.failures, self.opens, self.remedy = name, failures, opens, remedy
         self.hangs = False
         self.sessions: list[Hearing] = []
 
@@ -389,7 +389,7 @@ async def test_the_only_recogniser_is_restarted_once() -> None:
 async def test_what_cannot_be_retried_is_not_and_the_report_says_so() -> None:
     news: list[Switched] = []
     session = await open_stt(
-        [Named[Stt]("only", HearingEngine("only", failures=1, retriable=False))], SttOptions(), news.append
+        [Named[Stt]("only", HearingEngine("only", failures=1, remedy=Remedy.STOP))], SttOptions(), news.append
     )
     with pytest.raises(StageError, match="deaf"):
         await session.flush()

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipelines.errors import EngineMissing, StageError, StageTimeout
+from pipelines.errors import EngineMissing, Remedy, StageError, StageTimeout
 from pipelines.workers import Worker, WorkerPool, WorkerSpec
 
 HERE = Path(__file__).parent
@@ -178,7 +178,7 @@ async def test_a_lost_worker_is_reported_once_and_comes_back(misdeed: str, reaso
         worker.send(Ask(misdeed))
         error = await desk.losses.get()
         assert reason in error.message
-        assert (error.stage, error.provider, error.retriable) == ("tts", "probe", True)
+        assert (error.stage, error.provider, error.remedy) == ("tts", "probe", Remedy.RETRY)
         with pytest.raises(StageError, match="down"):
             worker.send(Ask("too early"))
         await worker.ready(5)

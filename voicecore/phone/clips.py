@@ -18,7 +18,7 @@ import soxr
 
 from pipelines import registry
 from pipelines.audio import TELEPHONE, Codec, from_pcm16, to_pcm16
-from pipelines.errors import AudioFormatError, EngineMissing, NotFound
+from pipelines.errors import AudioFormatError, EngineMissing, NotFound, Remedy
 from pipelines.stages import Tts, Voice
 from voicecore.phone.dialect import encode_payload
 from voicecore.phone.levels import audible_bounds
@@ -125,7 +125,7 @@ async def _open(engine: str) -> Tts:
         else:
             assert isinstance(tts, Tts)
             return tts
-    raise EngineMissing("; ".join(refusals), stage="tts", provider=engine or "/".join(ENGINES), retriable=False)
+    raise EngineMissing("; ".join(refusals), stage="tts", provider=engine or "/".join(ENGINES), remedy=Remedy.SWITCH)
 
 
 async def _synthesize(tts: Tts, text: str, voice: str) -> bytes:

@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("pocketsphinx", reason="pip install 'voicecore[embedded]'")
 
 from pipelines.audio import Codec, to_pcm16
-from pipelines.errors import ConfigError, EngineMissing, StageError
+from pipelines.errors import ConfigError, EngineMissing, Remedy, StageError
 from pipelines.providers.pocketsphinx import Engine, Session
 from pipelines.registry import make
 from pipelines.stages import Expect, Stt, SttOptions
@@ -200,7 +200,7 @@ async def test_a_dead_worker_fails_the_utterance_and_the_next_call_works(engine:
     os.kill(session.worker.pid, signal.SIGKILL)
     with pytest.raises(StageError) as caught:
         await flushing
-    assert (caught.value.stage, caught.value.provider, caught.value.retriable) == ("stt", "pocketsphinx", True)
+    assert (caught.value.stage, caught.value.provider, caught.value.remedy) == ("stt", "pocketsphinx", Remedy.RETRY)
     speak(session, "book_rest")  # the dead utterance: never raises
     with pytest.raises(StageError):
         await session.flush()

@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from pipelines.audio import TELEPHONE, AudioFormat, Codec, dbfs, to_pcm16
-from pipelines.errors import EngineMissing, StageError
+from pipelines.errors import EngineMissing, Remedy, StageError
 from pipelines.providers._voice_process import VoiceProcess
 from pipelines.registry import make
 from pipelines.stages import Tts, TtsChunk, Voice, Word
@@ -217,13 +217,13 @@ async def test_nobody_waits_for_somebody_elses_paragraph(tts: Tts) -> None:
 async def test_a_voice_or_setting_that_is_not_there_is_named(process: VoiceProcess) -> None:
     with pytest.raises(StageError, match='no voice "Zarathustra"') as caught:
         await said(process, "Hello.", Voice(voice_id="Zarathustra"))
-    assert not caught.value.retriable
+    assert caught.value.remedy is Remedy.SWITCH
     with pytest.raises(StageError, match='language "xx-YY"') as caught:
         await said(process, "Hello.", Voice(language="xx-YY"))
-    assert not caught.value.retriable
+    assert caught.value.remedy is Remedy.SWITCH
     with pytest.raises(StageError, match=r"volume") as caught:
         await said(process, "Hello.", Voice(settings={"volume": 9999}))
-    assert not caught.value.retriable
+    assert caught.value.remedy is Remedy.SWITCH
     audio, _, _ = await said(process, "Hello.", Voice(settings={"stability": 0.4}))  # another provider's
     assert audio
 
@@ -240,7 +240,7 @@ async def test_a_killed_process_fails_its_speech_and_comes_back(process: VoicePr
     with pytest.raises(StageError) as caught:  # noqa: PT012 - the error may come with any chunk
         async for _ in process.synthesize(" ".join([SENTENCE] * 40), Voice(), TELEPHONE):
             os.kill(pid, signal.SIGKILL)
-    assert caught.value.retriable
+    assert caught.value.remedy is Remedy.RETRY
     audio, _, _ = await said(process, "I am back.")
     assert len(audio) > 3000
     assert process.worker.pid not in (None, pid)

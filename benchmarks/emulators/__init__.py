@@ -1,0 +1,1 @@
+"""Servers that speak a provider's wire protocol on loopback, at its pace, and misbehave on request."""
