@@ -47,7 +47,7 @@ class Emulator:
         self.cancelled = 0  # streams that the client ended before we did
         self.app = web.Application(client_max_size=32 * 1024 * 1024)
         self._runner: web.AppRunner | None = None
-        self._idle = asyncio.Event()
+        self._idle, self._busy, self._unplugged = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.url = ""
 
     async def __aenter__(self) -> Self:
@@ -80,6 +80,7 @@ class Emulator:
         """Around the answer to one request; tells whether the client went away before its end."""
         self.open_streams += 1
         self._idle.clear()
+        self._busy.set()
         try:
             yield
         except (asyncio.CancelledError, ConnectionError):
@@ -88,7 +89,29 @@ class Emulator:
         finally:
             self.open_streams -= 1
             if not self.open_streams:
+                self._busy.clear()
                 self._idle.set()
+
+    @contextlib.contextmanager
+    def socket(self) -> Iterator[None]:
+        """Around the life of one WebSocket."""
+        self.open_sockets += 1
+        self._unplugged.clear()
+        try:
+            yield
+        finally:
+            self.open_sockets -= 1
+            if not self.open_sockets:
+                self._unplugged.set()
+
+    async def busy(self) -> None:
+        """Returns when a stream is open."""
+        await self._busy.wait()
+
+    async def unplugged(self) -> None:
+        """Returns when no WebSocket is open."""
+        if self.open_sockets:
+            await self._unplugged.wait()
 
     async def idle(self) -> None:
         """Returns when no stream is open."""
