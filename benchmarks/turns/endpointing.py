@@ -110,18 +110,19 @@ def curve(settings: Mapping[str, Sequence[Ends]]) -> Curve:
 
 def sweep(*, quick: bool) -> list[TurnPolicy]:
     """Settings of ours: the base wait in steps, with the longest wait beside it; and, for the careful end of the curve,
-    waits that nothing shortens. Everything else as it comes."""
+    waits that nothing shortens or lengthens. Everything else as it comes."""
     come = TurnPolicy()
-    longest = (come.max_wait_ms,) if quick else (1200, come.max_wait_ms, 3000)
-    bases = (100, 200, 300, 400, 550, 800) if quick else (100, 150, 200, 250, 300, 400, 500, 650, 800, 1100, 1500)
+    longest = (come.max_wait_ms,) if quick else (1500, come.max_wait_ms)
+    bases = (
+        (100, 300, 450, 600, 800, 1100) if quick else (100, 150, 200, 300, 400, 500, 600, 700, 850, 1000, 1250, 1500)
+    )
     found = [
         TurnPolicy(base_wait_ms=base, min_wait_ms=min(come.min_wait_ms, base), max_wait_ms=limit)
         for limit in longest
         for base in bases
-        if base <= limit
     ]
-    careful = (1000, 2000) if quick else (1000, 1250, 1500, 1750, 2000, 2500)
-    return found + [TurnPolicy(base_wait_ms=wait, min_wait_ms=wait, max_wait_ms=3000) for wait in careful]
+    flat = (1000, 1500, 1800, 2100) if quick else range(400, 2400, 200)
+    return found + [TurnPolicy(base_wait_ms=wait, min_wait_ms=wait, max_wait_ms=wait) for wait in flat]
 
 
 def knobs(policy: TurnPolicy) -> str:

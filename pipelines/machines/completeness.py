@@ -1,7 +1,7 @@
 """How finished do the words of a caller sound: the text so far and the agent's question in, an `End` out.
 
 Rules over word lists, with no need for punctuation or case, since most streaming recognisers give neither.
-It knows no time: how long to wait at which end is decided elsewhere.
+It knows no time and no odds: what an end is worth is weighed elsewhere.
 """
 
 from __future__ import annotations
@@ -9,26 +9,32 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from pipelines.machines import dictation
-from pipelines.machines.words import Entries, WordLists, longest_end, made_of, words_of
+from pipelines.machines.words import WordLists, longest_end, words_of
 from pipelines.stages import Expect
 
 SHORT_ANSWER_WORDS = 4  # "yes that is right"
 QUESTION_WORDS = 3
 BRACKET_WORDS = 5  # "wie lange sie heute haben"
-LONG_WORDS = 7  # the longer a sentence that could be over is, the more likely it is
 
 
 class End(Enum):
-    """What the last words are, from the surest end of a turn to the surest middle of one."""
+    """What the last words are."""
 
-    CLOSED = auto()  # a farewell, the answer that was asked for, a number that is whole
-    ASKED = auto()  # a whole question
-    COMPLETE = auto()  # a sentence that can stand alone
-    LEANING = auto()  # it can stand alone, but often more follows
     UNKNOWN = auto()  # no words yet
-    LISTING = auto()  # in the middle of something whose length nobody knows: an order number, a spelling
-    OPEN = auto()  # the sentence, the number or the address cannot end here
+    PLAIN = auto()  # they can stand alone, and nothing more is known
+    CLOSED = auto()  # a farewell, or a phrase that ends a sentence
+    ASKED = auto()  # a whole question
+    WHOLE = auto()  # a number or an address that is whole
+    PERHAPS = auto()  # one that may be whole
+    RUNNING = auto()  # in the middle of one whose length nobody knows: an order number, a spelling
+    WANTING = auto()  # a verb or an adverb after which more is usual
+    HALF = auto()  # half of a pair, a clause without its main one, a bracket without its verb
+    PARTIAL = auto()  # a number or an address that lacks something
+    OPEN = auto()  # a conjunction, an article, a preposition: the sentence cannot end here
     HESITATING = auto()  # the caller says himself that he is looking for words
+
+
+UNFINISHED = frozenset({End.PARTIAL, End.OPEN, End.HESITATING})  # certainly so, however much was said before
 
 
 def judge(text: str, lists: WordLists, expect: Expect = Expect.ANYTHING, length: int = 0) -> End:
@@ -42,74 +48,60 @@ def judge(text: str, lists: WordLists, expect: Expect = Expect.ANYTHING, length:
     dictated = dictation.judge(spoken, lists, expect, length)
     if dictated is not None:
         return {
-            dictation.Progress.WHOLE: End.CLOSED,
-            dictation.Progress.PERHAPS: End.LEANING,
-            dictation.Progress.RUNNING: End.LISTING,
-            dictation.Progress.PARTIAL: End.OPEN,
+            dictation.Progress.WHOLE: End.WHOLE,
+            dictation.Progress.PERHAPS: End.PERHAPS,
+            dictation.Progress.RUNNING: End.RUNNING,
+            dictation.Progress.PARTIAL: End.PARTIAL,
         }[dictated]
-    return _sentence(spoken, text.rstrip(), lists, expect)
+    return _sentence(spoken, text.rstrip(), lists)
 
 
-def _sentence(words: list[str], text: str, lists: WordLists, expect: Expect) -> End:
-    closed, opened = longest_end(words, lists.closed), longest_end(words, lists.open)
-    core = _without_lead(words, lists)
-    if words[-1] in lists.subject and not closed:
-        opened = len(core) == 1 or core[-2] in lists.open or core[-2] in lists.modal
-    if opened > closed:
-        return _stranded(words, core, lists)
-    if text.endswith((",", "-", "…", "...")):
-        return End.OPEN
-    if closed:
-        return End.CLOSED
-    if (answer := _answer(words, lists, expect)) is not None:
-        return answer
-    if _half_said(core, lists):
-        return End.OPEN
-    if _fronted(core, lists):
-        return End.OPEN
-    if made_of(words, lists.greeting) and not made_of(words, lists.short_answer):
-        return End.LISTING
-    if text.endswith("?") or (core[0] in lists.question and len(core) >= QUESTION_WORDS):
-        return End.ASKED
-    return End.COMPLETE if _rounded(words, core, text, lists, expect) else End.LEANING
-
-
-def _rounded(words: list[str], core: list[str], text: str, lists: WordLists, expect: Expect) -> bool:
-    """A sentence to which little can be added: an answer, a long one, or one that says when."""
-    if text.endswith((".", "!")):
-        return True
-    if words[0] in lists.short_answer and len(words) <= SHORT_ANSWER_WORDS:
-        return True
-    if expect is Expect.SERVICE or len(core) >= LONG_WORDS:
-        return True
-    if len(core) > 1 and core[-1] in lists.digits and core[-2] in lists.before_time:
-        return True
-    return any(word in lists.date or word in lists.time or word in lists.month for word in core[-2:])
-
-
-def _without_lead(words: list[str], lists: WordLists) -> list[str]:
-    """The sentence without what may stand before any: "and", "okay", "hello". Never empty."""
+def without_lead(words: list[str], lists: WordLists) -> list[str]:
+    """The sentence without what may stand before any: "and", "okay", "hello". Never empty when there are words."""
     lead = lists.leading | lists.greeting | lists.short_answer
     start = next((at for at, word in enumerate(words) if word not in lead), len(words) - 1)
     return words[start:]
 
 
-def _stranded(words: list[str], core: list[str], lists: WordLists) -> End:
+def _sentence(words: list[str], text: str, lists: WordLists) -> End:
+    closed, opened, wanting = (longest_end(words, entries) for entries in (lists.closed, lists.open, lists.wanting))
+    opened = max(opened, longest_end(words, lists.introducing))
+    core = without_lead(words, lists)
+    if words[-1] in lists.subject and not closed:
+        wanting = len(core) == 1 or _opens(core[-2], lists) or core[-2] in lists.modal
+    if max(opened, wanting) > closed:
+        return _stranded(words, core, lists, End.OPEN if opened >= wanting else End.WANTING)
+    if text.endswith((",", "-", "…", "...")):
+        return End.OPEN
+    if closed:
+        return End.CLOSED
+    if _half_said(core, lists) or _fronted(core, lists) or _day_missing(words, lists):
+        return End.HALF
+    if text.endswith("?") or (core[0] in lists.question and len(core) >= QUESTION_WORDS):
+        return End.ASKED
+    return End.PLAIN
+
+
+def _opens(word: str, lists: WordLists) -> bool:
+    return word in lists.open or word in lists.wanting
+
+
+def _stranded(words: list[str], core: list[str], lists: WordLists, usual: End) -> End:
     """An open ending; but questions may end in a verb or preposition, and so may short answers ("yes it is")."""
     last, before = words[-1], words[-2] if len(words) > 1 else ""
     verbal = last in lists.stranded_verb or last.endswith("n't")
     if words[0] in lists.short_answer and len(words) <= SHORT_ANSWER_WORDS and before in lists.pronoun and verbal:
-        return End.COMPLETE
+        return End.CLOSED
     brackets = lists.subordinator | lists.stranding if lists.subordinator else frozenset()
     if verbal and len(words) >= BRACKET_WORDS and not brackets.isdisjoint(words[:-2]):
-        return End.COMPLETE  # "ob sie am samstag geöffnet haben"
+        return End.PLAIN  # "ob sie am samstag geöffnet haben"
     if core[0] not in lists.stranding or len(core) < QUESTION_WORDS:
-        return End.OPEN
+        return usual
     if before in lists.pronoun and verbal and core[-3] not in lists.stranding:
         return End.ASKED  # "what do you | need", not "who are you | calling"
     if before in lists.copula and last in lists.pronoun:
         return End.ASKED  # "who is this"
-    return End.LEANING if last in lists.stranded_preposition else End.OPEN
+    return End.PLAIN if last in lists.stranded_preposition else usual
 
 
 def _half_said(words: list[str], lists: WordLists) -> bool:
@@ -128,42 +120,11 @@ def _fronted(words: list[str], lists: WordLists) -> bool:
     return subjects == 1 and lists.stranding.isdisjoint(words[1:])
 
 
-def _answer(words: list[str], lists: WordLists, expect: Expect) -> End | None:
-    """Words that cannot be judged but as an answer to what was asked."""
-    dated = any(word in lists.date or word in lists.month for word in words)
-    timed = any(word in lists.time for word in words) or words[-1] in lists.digits
-    if expect is Expect.YES_NO and words[0] in lists.short_answer:
-        return End.CLOSED if len(words) <= SHORT_ANSWER_WORDS else End.COMPLETE
-    if expect in (Expect.DATE, Expect.DATE_TIME) and not dated and not lists.vague_date.isdisjoint(words):
-        return End.LEANING
-    if expect is Expect.DATE and dated:
-        return End.CLOSED
-    if expect is Expect.TIME and timed:
-        return End.CLOSED
-    if expect is Expect.DATE_TIME and (dated or timed):
-        return End.CLOSED if dated and timed else End.LEANING
-    if expect is Expect.NAME:
-        named = _after(words, lists.introducing | lists.naming) or words
-        return End.COMPLETE if len(named) >= 2 else End.LEANING
-    if expect is Expect.ANYTHING and len(_after(words, lists.introducing)) in (1, 2):
-        return End.LEANING  # who calls, and then what for
-    if lists.month_first and words[-1] in lists.month and len(words) > 1:
-        return _day_said(words, lists)
-    return None
-
-
-def _day_said(words: list[str], lists: WordLists) -> End | None:
+def _day_missing(words: list[str], lists: WordLists) -> bool:
     """ "on march" wants its day, "in march" and "the third of march" do not."""
-    said = words[-2] in lists.date or words[-2] in lists.digits or words[-2] in lists.before_month
-    return None if said else End.OPEN
-
-
-def _after(words: list[str], entries: Entries) -> list[str]:
-    """What follows the last of these entries; nothing when none stands there."""
-    for at in range(len(words) - 1, 0, -1):
-        if longest_end(words[:at], entries):
-            return words[at:]
-    return []
+    if not lists.month_first or words[-1] not in lists.month or len(words) < 2:
+        return False
+    return not (words[-2] in lists.date or words[-2] in lists.digits or words[-2] in lists.before_month)
 
 
 def _bracket_open(words: list[str], lists: WordLists) -> bool:
@@ -177,4 +138,5 @@ def _bracket_open(words: list[str], lists: WordLists) -> bool:
 def _verb_like(word: str, lists: WordLists) -> bool:
     if word in lists.verb:
         return True
-    return word not in lists.not_verb and word not in lists.open and word.endswith(("en", "ern", "eln", "t", "te"))
+    endings = ("en", "ern", "eln", "t", "te")
+    return word not in lists.not_verb and not _opens(word, lists) and word.endswith(endings)

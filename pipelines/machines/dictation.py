@@ -14,6 +14,8 @@ from pipelines.stages import Expect
 NUMBER_DIGITS = 3  # digits in a row that are a number to write down, not a quantity…
 YEAR_DIGITS = (2, 4)  # …unless they are a year
 YEARS = ("18", "19", "20")
+BARE_NUMBER_WORDS = 4  # "it's twenty four": the street is still to come, in languages that name it second
+DICTATED = frozenset({Expect.PHONE, Expect.EMAIL, Expect.ADDRESS, Expect.NUMBER})
 SPELLED = 2  # single letters in a row that are a spelling
 TLD_LETTERS = (2, 6)
 
@@ -41,11 +43,13 @@ def judge(words: list[str], lists: WordLists, expect: Expect, length: int) -> Pr
         return Progress.PARTIAL if len(digits) < YEAR_DIGITS[0] else Progress.WHOLE
     if digits:
         return _number(digits, words, lists, expect, length)
-    if (expect is Expect.ADDRESS or contains(words, lists.address_context)) and not longest_end(words, lists.open):
-        return Progress.RUNNING
-    if words[-1] in lists.repeating:
+    if (expect is Expect.ADDRESS or contains(words, lists.address_context)) and not (
+        longest_end(words, lists.open) or longest_end(words, lists.wanting)
+    ):
+        return Progress.RUNNING if lists.digits.keys().isdisjoint(words) else Progress.PERHAPS
+    if words[-1] in lists.repeating and (expect in DICTATED or not lists.digits.keys().isdisjoint(words[-2:-1])):
         return Progress.PARTIAL
-    if expect in (Expect.PHONE, Expect.EMAIL, Expect.ADDRESS, Expect.NUMBER) and made_of(words, lists.agreeing):
+    if expect in DICTATED and made_of(words, lists.agreeing):
         return Progress.PARTIAL  # "sure": the number is still to come
     return None
 
@@ -91,7 +95,8 @@ def _number(digits: str, words: list[str], lists: WordLists, expect: Expect, len
     if expect is Expect.PHONE or (not counted and contains(words, lists.phone_context)):
         return _phone(count, lists)
     if expect is Expect.ADDRESS or contains(words, lists.address_context):
-        return Progress.PARTIAL if lists.month_first else Progress.RUNNING
+        begun = lists.month_first and len(words) <= BARE_NUMBER_WORDS
+        return Progress.PARTIAL if begun else Progress.PERHAPS
     year = count == YEAR_DIGITS[1] and digits.startswith(YEARS)
     plain = count < NUMBER_DIGITS or year or _clock(digits, words, lists)
     if plain and not counted:

@@ -15,12 +15,15 @@ import msgspec
 
 from config.schema import TurnPolicy
 from pipelines.machines.patience import Patience
+from pipelines.machines.words import words_of
 
 PAUSE_MS = 100.0  # a stable pause: longer than nearly every closure of a plosive, shorter than any turn's end
 UNHURRIED_MS = 60.0  # audio that may be gathered while no boundary can fall due: three frames; below PAUSE_MS
 CUT_OFF_WITHIN_MS = 1000.0  # speech so soon after a decision, and so long, belongs to the turn that was cut off
 CUT_OFF_SPEECH_MS = 400.0
 BRIDGE_MS = 100.0  # silence inside a starting word that does not restart it
+NOISE_MS = 450.0  # a sound in the pause, no longer than this and without a word, does not restart the wait
+AFTER_NOISE_MS = 250.0  # but it has to be over for so long: it may have been the beginning of a word
 
 
 class Speech(Enum):
@@ -66,6 +69,10 @@ class Endpointer:
         "_decided_ms",
         "_ended_ms",
         "_hasty",
+        "_resumed_ms",
+        "_said",
+        "_said_ms",
+        "_since_ms",
         "_start_ms",
         "_voiced_ms",
         "hurried",
@@ -87,6 +94,10 @@ class Endpointer:
         self._decided_ms = -CUT_OFF_WITHIN_MS
         self._cut_off = False  # that may have been too soon
         self._voiced_ms = 0.0  # speech since STARTING, or since the pause that is being left
+        self._resumed_ms = 0.0  # when the newest stretch of speech began
+        self._since_ms = 0.0  # the wait counts from then on: the last speech, or the last with a word in it
+        self._said: list[str] = []  # words until the newest pause in which there were new ones, and when that began
+        self._said_ms = 0.0
 
     @property
     def speech_ms(self) -> float:
@@ -105,6 +116,18 @@ class Endpointer:
             return None
         return self._unvoiced(end_ms)
 
+    def heard(self, text: str) -> None:
+        """The text of everything up to the present pause; without effect when that is over."""
+        if self.state is not Speech.PAUSED:
+            return
+        words = words_of(text)
+        if words and words == self._said and self.last_speech_ms - self._resumed_ms <= NOISE_MS:
+            self._since_ms = self._said_ms
+            self.patience.paused_on()
+        else:
+            self._said, self._said_ms = words, self.last_speech_ms
+        self.patience.heard(text)
+
     def detected(self, probability: float, pause_ms: float) -> None:
         """A detector's answer about the pause that began at `pause_ms`; without effect when that one is over."""
         if self.state is Speech.PAUSED and self.last_speech_ms == pause_ms:
@@ -119,6 +142,7 @@ class Endpointer:
         """Whatever was going on is over (a false alarm, a cancelled utterance)."""
         self._go(Speech.SILENT)
         self._cut_off = False
+        self._said = []
         self.patience.new_turn()
 
     def _go(self, state: Speech) -> None:
@@ -138,6 +162,7 @@ class Endpointer:
             pause_ms = start_ms - self.last_speech_ms
             self._go(Speech.SPEAKING)
             self.last_speech_ms = end_ms
+            self._resumed_ms = start_ms
             self.patience.paused_inside_turn(pause_ms)
             return SpeechResumed(start_ms)
         self.last_speech_ms = end_ms
@@ -158,15 +183,18 @@ class Endpointer:
             if silence_ms < PAUSE_MS:
                 return None
             self._go(Speech.PAUSED)
+            self._since_ms = self.last_speech_ms
             self._voiced_ms = 0.0
             if self._cut_off and self.last_speech_ms - self.started_ms >= CUT_OFF_SPEECH_MS:
                 self._cut_off = False
                 self.patience.cut_off_after(self._decided_ms - self._ended_ms)
             return SpeechPaused(self.last_speech_ms)
         self._voiced_ms = max(0.0, self._voiced_ms - BRIDGE_MS / 10)
-        if silence_ms < self.patience.wait_ms():
+        wait_ms = self.patience.wait_ms()
+        if end_ms - self._since_ms < wait_ms or silence_ms < min(wait_ms, AFTER_NOISE_MS):
             return None
         self._go(Speech.SILENT)
+        self._said = []
         self._ended_ms, self._decided_ms = self.last_speech_ms, end_ms
         self.patience.turn_ended()
         return TurnEnded(self.last_speech_ms, end_ms)

@@ -16,7 +16,8 @@ class WordLists(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What words say about the end of a turn. An empty list: the language has no such thing, or nobody wrote it."""
 
     open: Entries = frozenset()  # at the end: the sentence goes on
-    closed: Entries = frozenset()  # at the end: it does not, although a shorter entry of `open` fits too
+    wanting: Entries = frozenset()  # at the end: it goes on, unless a sentence happens to end in that verb or adverb
+    closed: Entries = frozenset()  # at the end: it does not, although a shorter entry of these two fits too
     hesitation: Entries = frozenset()
     greeting: Entries = frozenset()  # nothing but these: the concern is still to come
     introducing: Entries = frozenset()  # a name follows, and then perhaps a concern

