@@ -122,6 +122,12 @@ class StageTimeout(StageError):
     code = "stage_timeout"
 
 
+class KeyRefused(StageError):
+    """The provider does not accept our key, or what it may do: nothing works until somebody changes that."""
+
+    code = "stage_key_refused"
+
+
 class EngineMissing(StageError):
     """An engine, its package or its model is not installed. The message says the next command."""
 

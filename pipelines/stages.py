@@ -7,7 +7,7 @@ Durations are milliseconds, audio handed to engines is signed 16-bit little-endi
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
@@ -128,6 +128,25 @@ class SttSession(Protocol):
     async def close(self) -> None: ...
 
 
+@runtime_checkable
+class Hurried(Protocol):
+    """An `SttSession` whose engine serves many calls and can let the more urgent go first."""
+
+    def hurry(self) -> None:
+        """The turn is committed: the caller waits for the flush under way. Does nothing when there is none."""
+        ...
+
+
+@runtime_checkable
+class SendsAgain(Protocol):
+    """An `SttSession` that sends with every flush what it has of the utterance, and not what it is fed."""
+
+    @property
+    def sent_s(self) -> float:
+        """Seconds of audio sent so far, in all flushes."""
+        ...
+
+
 class SttOptions(msgspec.Struct, frozen=True):
     language: str = "en"
     rate_hz: int = 8000
@@ -163,6 +182,31 @@ class TurnDetector(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+class TurnEvent(StrEnum):
+    """What a recogniser that follows turns has noticed."""
+
+    EAGER_END = "eager_end"  # the turn may be over: the answer can be prepared
+    RESUMED = "resumed"  # it was not, after an EAGER_END
+    END = "end"  # it is over, as far as the recogniser is concerned
+
+
+class TurnSign(msgspec.Struct, frozen=True):
+    event: TurnEvent
+    probability: float  # 0…1 that the turn is over
+
+
+@runtime_checkable
+class HearsTurns(Protocol):
+    """An `SttSession` whose engine also hears whether the turn is over. Like a `TurnDetector` it decides nothing."""
+
+    def hear_turns(self, told: Callable[[TurnSign], None]) -> None:
+        """From now on `told` gets every sign of the current utterance, on the event loop, as soon as it is there.
+
+        The text that the engine had at an EAGER_END or END is what a `flush` then returns without waiting.
+        """
+        ...
 
 
 # --- language model -------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
-from pipelines.errors import Remedy, StageError
+from pipelines.errors import KeyRefused, Remedy, StageError
 
 LONGEST_S = 3600.0  # what is asked for beyond that is not believed
 SHOWN = 200  # characters of a provider's own message
@@ -16,7 +16,8 @@ PASSING = frozenset({408, 409, 425, 500, 502, 503, 504, 529})
 
 def refused(status: int, headers: Mapping[str, str], message: str, *, stage: str, provider: str) -> StageError:
     """The error for an answer of 400 or more. The message is the provider's; a key is never part of it."""
-    return StageError(
+    kind = KeyRefused if status in (401, 403) else StageError
+    return kind(
         f"HTTP {status}: {' '.join(message.split())[:SHOWN]}",
         stage=stage,
         provider=provider,
