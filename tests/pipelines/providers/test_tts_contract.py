@@ -1,4 +1,5 @@
-"""What every voice must do, over every voice there is: real engines, real worker processes."""
+"""What every voice must do, over every voice there is: real engines, real worker processes. Piper and Kokoro speak with
+networks whose weights are random (see `tiny_voices`)."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import pytest_asyncio
+import tiny_voices
 
 from pipelines.audio import TELEPHONE, AudioFormat, Codec, dbfs, to_pcm16
 from pipelines.errors import EngineMissing, Remedy, StageError
@@ -25,8 +27,16 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SENTENCE = "Thank you for calling Harbor Dental. We are open from nine to five, Monday to Friday."
 FAST = {"tts": {"first_audio_ms": 0, "realtime_factor": 100_000}}
-ENGINES: dict[str, dict[str, Any]] = {"espeak": {}, "flite": {}, "simulated": FAST}
-IN_A_PROCESS = ("espeak", "flite")
+ENGINES: dict[str, dict[str, Any]] = {"espeak": {}, "flite": {}, "simulated": FAST, "piper": {}, "kokoro": {}}
+IN_A_PROCESS = ("espeak", "flite", "piper", "kokoro")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def networks(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("voices")
+    model, voices = tiny_voices.kokoro(folder)
+    ENGINES["piper"] = {"models": [str(tiny_voices.piper(folder))]}
+    ENGINES["kokoro"] = {"model": str(model), "voices": str(voices)}
 
 
 async def engine_called(name: str) -> Tts:
