@@ -17,7 +17,7 @@ import yaml
 
 from config.environment import read_environment
 from config.errors import ConfigError
-from config.schema import PipelineSettings, ServerSettings
+from config.schema import PipelineSettings, Price, ServerSettings, Setting
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ def load(
     merged: dict[str, Any] = {}
     if file is not None:
         merged = read_yaml(file)
-        _check_pipelines(merged, str(file))
+        _check_named(merged, str(file))
         convert(merged, ServerSettings, source=str(file))
     merge(merged, read_environment(environ or {}))
     for name, value in (overrides or {}).items():
@@ -69,11 +69,13 @@ def load_struct(file: Traversable, kind: type[T]) -> T:
     return convert(read_yaml(file), kind, source=str(file))
 
 
-def _check_pipelines(data: Mapping[str, Any], source: str) -> None:
+def _check_named(data: Mapping[str, Any], source: str) -> None:
     """One by one: msgspec's errors do not name the key of a mapping."""
-    pipelines = data.get("pipelines")
-    for name, value in pipelines.items() if isinstance(pipelines, dict) else ():
-        convert(value, PipelineSettings, source=source, at=f"pipelines.{name}")
+    kinds: dict[str, type[Setting]] = {"pipelines": PipelineSettings, "prices": Price}
+    for key, kind in kinds.items():
+        named = data.get(key)
+        for name, value in named.items() if isinstance(named, dict) else ():
+            convert(value, kind, source=source, at=f"{key}.{name}")
 
 
 def convert(data: Any, kind: type[T], *, source: str, at: str = "") -> T:

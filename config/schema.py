@@ -5,6 +5,7 @@ Units stand in the names. A setting without a default must be given.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -14,7 +15,7 @@ Positive = Annotated[int, Meta(gt=0)]
 NotNegative = Annotated[int, Meta(ge=0)]
 
 
-SECRETS = ("api_key", "auth_token", "database_url", "password", "secret", "token")
+SECRETS = ("api_key", "auth_token", "database_url", "password", "secret", "secrets_key", "token")
 
 
 class Setting(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -41,6 +42,8 @@ class StageSettings(Setting, frozen=True):
     provider: str
     options: dict[str, Any] = {}
     fallback: tuple[StageSettings, ...] = ()
+    hedge_ms: Annotated[int, Meta(ge=0, le=30000)] | None = None  # to the first output; 0: never, None: the stage's own
+    most_at_once: NotNegative = 0  # requests; 0: any number
 
 
 class PipelineSettings(Setting, frozen=True):
@@ -142,19 +145,52 @@ class AdmissionSettings(Setting, frozen=True):
     overflow_url: str = ""  # TwiML to go on with, for "redirect"
 
 
+Usd = Decimal
+
+
+class Price(Setting, frozen=True):
+    """What a provider charges for the use of a model; what is missing is not charged, or not known. Without a price of
+    their own, cached tokens cost what others cost."""
+
+    usd_per_million_input_tokens: Usd | None = None
+    usd_per_million_cached_tokens: Usd | None = None
+    usd_per_million_output_tokens: Usd | None = None
+    usd_per_million_characters: Usd | None = None  # sent to a voice
+    usd_per_minute_spoken: Usd | None = None  # by a voice
+    usd_per_minute_heard: Usd | None = None  # by a recogniser
+    free: bool = False  # nobody sends a bill
+
+    def __post_init__(self) -> None:
+        prices = [price for name in self.__struct_fields__ if isinstance(price := getattr(self, name), Decimal)]
+        if bool(prices) == self.free:
+            raise ValueError("give prices, or free: true")
+        if not all(price.is_finite() and price >= 0 for price in prices):
+            raise ValueError("a price is a number, and not below 0")
+
+
 class AuthSettings(Setting, frozen=True):
     access_token_s: Positive = 1800
     refresh_token_s: Positive = 2592000
+    open_call_log: bool = True  # agents may report calls to the receptionist's surface without a token
+
+
+class WebhookSettings(Setting, frozen=True):
+    """What is sent to clients' own servers."""
+
+    allow_private: bool = False  # also to addresses of this machine and its networks
 
 
 class ServerSettings(Setting, frozen=True):
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
     data: str = "data"
+    voice_cache_mb: NotNegative = 64  # greetings and fixed sentences as audio, in `data`; 0: only in memory
     public_url: str = ""  # as the carrier and clients dial us, "https://voice.example.com"
     database_url: str = ""  # "": SQLite inside `data`
     pipeline: str = "embedded"
     pipelines: dict[str, PipelineSettings] = {}  # adds to, or replaces, the shipped ones
+    prices: dict[str, Price] = {}  # by "provider/model": they go before the shipped ones
+    secrets_key: str = ""  # encrypts stored keys; "": one in `data`. Several, comma between: the first encrypts
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     drain_s: NotNegative = 30
     limits: Literal["documented", "relaxed"] = "documented"  # REST rate limits
@@ -163,6 +199,7 @@ class ServerSettings(Setting, frozen=True):
     workers: Positive = 1  # processes that share the port, one per core
     auth: AuthSettings = AuthSettings()
     twilio: TwilioSettings = TwilioSettings()
+    webhooks: WebhookSettings = WebhookSettings()
 
 
 # --- an agent's file ------------------------------------------------------------------------------

@@ -1,96 +1,71 @@
-"""An ordered list of engines for one request: each has its time, and the next one is asked when it gives nothing.
+"""An ordered list of engines for one request: each has its time; the next one is asked as well when the first is slow,
+and instead when it fails, also in the middle of an answer.
 
-It knows no stage's protocol. A switch is reported, never silent.
+It knows no stage's protocol: what a request is, and what is left to answer of it, `Request` says. What it does besides
+asking the first engine is reported, never silent.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Generic, TypeVar
 
-import msgspec
-
-from pipelines.errors import Remedy, StageError, StageTimeout
-from pipelines.watchdog import Watchdog
+from pipelines.asking import Asking
+from pipelines.errors import StageError, StageTimeout
+from pipelines.news import Report
+from pipelines.request import Attempt, Request
+from pipelines.roster import Limits, Named, Roster
 
 T = TypeVar("T")
 E = TypeVar("E")
 
 
-class Switched(msgspec.Struct, frozen=True):
-    """An engine failed. `to` is who was asked instead; "" when nobody was left."""
-
-    stage: str
-    provider: str
-    to: str
-    error: str
-
-
-Report = Callable[[Switched], None]
-
-
-class Named(msgspec.Struct, Generic[E]):
-    """An engine and the provider name it was built from."""
-
-    name: str
-    engine: E
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """Seconds that an engine of a stage is given."""
-
-    first_s: float  # to its first output, when nobody else can be asked
-    switch_s: float  # when somebody can
-    next_s: float  # from one output to the next
-
-
-async def each_within(
-    stream: AsyncGenerator[T, None], first_s: float, next_s: float, stage: str, provider: str
-) -> AsyncGenerator[T]:
-    """The stream, with a deadline on the wait for every item; it is closed with this one. Raises StageTimeout."""
-    seconds, watchdog = first_s, Watchdog()
-    try:
-        async with aclosing(stream):
-            while (item := await watchdog.within(seconds, anext(stream, None))) is not None:
-                yield item
-                seconds = next_s
-    except TimeoutError as error:
-        raise StageTimeout(f"nothing came within {seconds:g} s", stage=stage, provider=provider) from error
-    finally:
-        watchdog.close()
-
-
 class Chain(Generic[E]):
-    """One call's engines of a stage, in order. An only engine that fails, but not by a stall, is asked once again."""
+    """One call's engines of a stage."""
 
     def __init__(self, stage: str, engines: Sequence[Named[E]], limits: Limits, report: Report) -> None:
         self._stage = stage
-        self._order = engines if len(engines) > 1 else [*engines, *engines]
-        self._limits = limits
-        self._report = report
+        self._roster = Roster(stage, engines, limits, report)
 
-    async def stream(
-        self, ask: Callable[[E], AsyncGenerator[T, None]], is_output: Callable[[T], bool], *, may_be_empty: bool
-    ) -> AsyncGenerator[T]:
-        """What the first engine gives that gives anything. Nobody takes over from one that has begun."""
-        for place, named in enumerate(self._order):
-            begun = False
-            following = self._order[place + 1] if place + 1 < len(self._order) else None
-            first_s = self._limits.first_s if following in (None, named) else self._limits.switch_s
-            inner = each_within(ask(named.engine), first_s, self._limits.next_s, self._stage, named.name)
-            try:
-                async with aclosing(inner) as items:
-                    async for item in items:
-                        begun = begun or is_output(item)
-                        yield item
-                if not begun and not may_be_empty:
-                    raise StageError("gave nothing", stage=self._stage, provider=named.name)
-                return
-            except StageError as error:
-                hopeless = following is named and (isinstance(error, StageTimeout) or error.remedy is not Remedy.RETRY)
-                to = "" if begun or hopeless or following is None else following.name
-                self._report(Switched(self._stage, named.name, to, error.message))
-                error.reported = True
-                if not to:
-                    raise
+    async def stream(self, request: Request[E, T], first: Named[E] | None = None) -> AsyncGenerator[T, None]:
+        """The answer, from as many engines as it takes; `first` is asked before the others. Raises StageError when not
+        all of it could be had."""
+        asking: Asking[E, T] = Asking(self._roster, request, first)
+        within = asking.watchdog.within
+        going_on = True
+        try:
+            while going_on:
+                attempt = asking.next()
+                within_s = asking.first_s()
+                held: list[T] = []  # what came before the first output: nothing of a loser is used
+                try:
+                    async with aclosing(attempt.stream) as items:
+                        while (item := await within(within_s, anext(items, None))) is not None:
+                            if attempt.begun:
+                                request.took(item)
+                                yield item
+                                continue
+                            held.append(item)
+                            if request.is_output(item):
+                                await asking.begins(attempt)
+                                within_s = asking.next_s()
+                                for item in held:
+                                    request.took(item)
+                                    yield item
+                    if not attempt.begun:
+                        await asking.ends_empty(attempt)
+                        for item in held:
+                            yield item
+                    asking.finished(attempt)
+                    going_on = False
+                except TimeoutError:
+                    going_on = asking.lost(attempt) or asking.failed(attempt, self._timeout(attempt, within_s))
+                except StageError as error:
+                    going_on = asking.failed(attempt, error)
+        finally:
+            await asking.close()
+
+    def _timeout(self, attempt: Attempt[E, T], within_s: float) -> StageTimeout:
+        what = "it was not its turn" if attempt.waiting else "nothing came"
+        return StageTimeout(f"{what} within {within_s:g} s", stage=self._stage, provider=attempt.named.name)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 WINDOW_MS = 30_000.0  # drift between the carrier's crystal and ours: 100 ppm is 3 ms in this time
 
 LATE_MS = (20.0, 40.0, 60.0, 100.0, 200.0)
+TOLD_MS = 5.0  # a little late is not late, but moves what is decided with the frame
 
 
 class CallClock:
@@ -35,7 +36,8 @@ class CallClock:
         self._candidate = 0.0  # least origin seen in the current window
         self._window_ends = 0.0
         self._last_origin = 0.0
-        self.on_late: Callable[[float], None] | None = None  # is told of every frame that counts as late
+        # Is told the end of every frame that came later than TOLD_MS, and how late it was.
+        self.on_late: Callable[[float, float], None] | None = None
         self.late_over = [0] * len(LATE_MS)  # frames later than each of LATE_MS, against the best
         self.worst_late_ms = 0.0
         self.jitter_ms = 0.0  # of arrival, as RFC 3550 §6.4.1 smooths it
@@ -73,17 +75,17 @@ class CallClock:
             self._candidate = origin
             self._window_ends = now_ms + WINDOW_MS
         late = origin - best
-        if late > LATE_MS[0]:
-            self._note_late(late)
+        if late > TOLD_MS:
+            self._note_late(end_ms, late)
         return late if late > 0.0 else 0.0
 
-    def _note_late(self, late: float) -> None:
+    def _note_late(self, end_ms: float, late: float) -> None:
         self.worst_late_ms = max(self.worst_late_ms, late)
         for index, limit in enumerate(LATE_MS):
             if late > limit:
                 self.late_over[index] += 1
         if self.on_late is not None:
-            self.on_late(late)
+            self.on_late(end_ms, late)
 
     def at(self, now_ms: float) -> float:
         """Call time of a monotonic instant; 0 before any audio came."""

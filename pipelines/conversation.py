@@ -18,7 +18,6 @@ from pipelines.ear import Ear
 from pipelines.ending import Ending
 from pipelines.errors import StageError, VoicecoreError
 from pipelines.events import EndReason, EventKind
-from pipelines.failover import Switched
 from pipelines.history import History
 from pipelines.journal import Journal, Tape
 from pipelines.keypad import Keypad
@@ -28,6 +27,7 @@ from pipelines.machines.silence import Silence
 from pipelines.machines.turns import Floor, TurnMachine
 from pipelines.minutes import Minutes
 from pipelines.mouth import Mouth
+from pipelines.news import News, data_of
 from pipelines.outlet import Outlet
 from pipelines.pacer import Pacer
 from pipelines.phrases import phrases
@@ -35,14 +35,43 @@ from pipelines.responder import Responder
 from pipelines.setup import Setup, Stages
 from pipelines.speaker import Speaker
 from pipelines.speculation import Speculator
+from pipelines.stages import HearsTurns
 from pipelines.tasks import CallTasks
+from pipelines.turn_signs import TurnSigns
 from pipelines.turntaking import TurnTaking
 
 __all__ = ["Conversation", "Setup", "Stages"]
 
+LONG_SPARE = int(PAUSE_MS) // FRAME_MS - 1  # frames
+SHORT_SPARE = int(UNHURRIED_MS) // FRAME_MS - 1
+
 
 class Conversation:
     """One call. Make it, `run` it, `feed` it; `end` stops it from outside."""
+
+    __slots__ = (
+        "_deadlines",
+        "_ear",
+        "_ending",
+        "_floor",
+        "_frame_bytes",
+        "_keypad",
+        "_listener",
+        "_minutes",
+        "_pacer",
+        "_phrases",
+        "_running",
+        "_setup",
+        "_silence",
+        "_speaker",
+        "_stt",
+        "_tape",
+        "_tasks",
+        "_turns",
+        "clock",
+        "mouth",
+        "worst_loop_lag_ms",
+    )
 
     def __init__(
         self, setup: Setup, stages: Stages, outlet: Outlet, journal: Journal, tape: Tape, pacer: Pacer
@@ -69,7 +98,7 @@ class Conversation:
         self._ending = Ending(outlet, self.mouth)
         toolbox = setup.toolbox(self._ending.agent_hangs_up)
         history = History(setup.system_prompt, toolbox.has_side_effect)
-        self._minutes = Minutes(journal, outlet, history, self._now)
+        self._minutes = Minutes(journal, outlet, history, self._now, stages.meter)
         self._listener = Listener(self._ear, self._stt, self._minutes, self._tasks)
         self._speaker = Speaker(
             tts=stages.tts,
@@ -102,6 +131,8 @@ class Conversation:
             Crosstalk(self._ear, self.mouth, setup.inbound.rate_hz),
             self._tasks,
         )
+        if isinstance(self._stt, HearsTurns):
+            self._stt.hear_turns(TurnSigns(endpointer, self._turns.reconsider))
         self._deadlines = Deadlines(
             limits, self._phrases, self._floor, self._silence, self.mouth, self._speaker, self._minutes
         )
@@ -187,8 +218,8 @@ class Conversation:
         if not self._running or floor is Floor.OVERLAP or endpointer.hurried:
             return 0
         if endpointer.state is Speech.SPEAKING or floor is Floor.LISTENING:
-            return int(PAUSE_MS) // FRAME_MS - 1
-        return int(UNHURRIED_MS) // FRAME_MS - 1
+            return LONG_SPARE
+        return SHORT_SPARE
 
     @property
     def inbound(self) -> AudioFormat:
@@ -215,7 +246,8 @@ class Conversation:
         now = self.clock.at(now_ms)
         if not self.clock.started or self._ending.reason is not None:
             return
-        self.worst_loop_lag_ms = max(self.worst_loop_lag_ms, self._pacer.lag_ms)
+        if (lag_ms := self._pacer.recent_lag_ms) > self.worst_loop_lag_ms:
+            self.worst_loop_lag_ms = lag_ms
         self._ending.close_when_heard(now)
         if reason := self._deadlines.look(now):
             self.say_goodbye(reason)
@@ -226,10 +258,9 @@ class Conversation:
 
     # --- news from around ---------------------------------------------------------------------------
 
-    def switched(self, news: Switched) -> None:
+    def switched(self, news: News) -> None:
         """From the fallbacks: an engine failed, perhaps another one took over."""
-        kind = EventKind.STAGE_SWITCHED if news.to else EventKind.STAGE_FAILED
-        self._minutes.event(kind, stage=news.stage, provider=news.provider, to=news.to, error=news.error)
+        self._minutes.event(news.kind, **data_of(news))
 
     def _undetected(self, error: StageError) -> None:
         self._minutes.failed(error)

@@ -20,6 +20,7 @@ from pipelines.mouth import Mouth
 SOFTER = 0.4  # -8 dB: the caller's own voice when he turns away from the telephone
 FAINTEST_RMS = 150.0  # -47 dBFS
 TURNS_REMEMBERED = 5
+SAMPLED_EACH = 3  # looks: 300 ms, which is as long as what is kept of the caller's audio
 # A voice repeats itself 70 to 400 times a second; breath and noise do not.
 SHORTEST_PERIOD_MS, LONGEST_PERIOD_MS = 2.5, 14.0
 ECHO_BLURS_MS = 60.0
@@ -29,6 +30,22 @@ VOICED = 0.45  # normalised autocorrelation at the period
 class Crosstalk:
     """One call's."""
 
+    __slots__ = (
+        "_agent_over_ms",
+        "_checked_ms",
+        "_ear",
+        "_echo",
+        "_echo_ms",
+        "_levels",
+        "_looks",
+        "_loudest",
+        "_mouth",
+        "_rate_hz",
+        "_soft_ms",
+        "_started_ms",
+        "_strong_ms",
+    )
+
     def __init__(self, ear: Ear, mouth: Mouth, rate_hz: int) -> None:
         self._ear = ear
         self._mouth = mouth
@@ -36,12 +53,16 @@ class Crosstalk:
         self._echo = Echo()
         self._levels: deque[float] = deque(maxlen=TURNS_REMEMBERED)  # of the caller's own turns
         self._loudest = 0.0  # of the running turn
+        self._looks = 0
         self._begin(0.0)
 
     # --- how loud the caller is ---------------------------------------------------------------------
 
     def sample(self) -> None:
-        """To be called now and then during the caller's own turn."""
+        """To be called each 100 ms during the caller's own turn."""
+        self._looks += 1
+        if self._looks % SAMPLED_EACH:
+            return
         self._loudest = max(self._loudest, self._ear.level())
 
     def turn_over(self) -> None:
@@ -102,7 +123,7 @@ class Crosstalk:
             self._soft_ms += FRAME_MS
         else:
             self._strong_ms += FRAME_MS
-            if self._strong_ms - self._checked_ms >= YIELD_MS:
+            if self._strong_ms - self._checked_ms >= max(YIELD_MS, self._checked_ms):  # each time as much again
                 self._check_echo(end_ms)
 
     def _check_echo(self, end_ms: float) -> None:

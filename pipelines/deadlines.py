@@ -18,6 +18,16 @@ from pipelines.speaker import Speaker
 class Deadlines:
     """Time is an argument, in call time."""
 
+    __slots__ = (
+        "_floor",
+        "_longest_call_ms",
+        "_minutes",
+        "_mouth",
+        "_phrases",
+        "_silence",
+        "_speaker",
+    )
+
     def __init__(
         self,
         limits: CallLimits,

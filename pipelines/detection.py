@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from pipelines.errors import StageError
 from pipelines.machines.endpointing import Endpointer
-from pipelines.stages import Expect, SttSession, Transcript, TurnDetector
+from pipelines.stages import Expect, HearsTurns, Hurried, SttSession, Transcript, TurnDetector, TurnSign
 
 HEARD_S = 8
 ANSWER_S = 0.4  # later than that the plain wait is over, or nearly
@@ -57,6 +57,14 @@ class DetectingStt:
         asked = self._ask(bytes(self._heard[-self._most :]), self._endpointer.last_speech_ms)
         self._asking = asyncio.create_task(asked)
         return await self._stt.flush()
+
+    def hear_turns(self, told: Callable[[TurnSign], None]) -> None:
+        if isinstance(self._stt, HearsTurns):
+            self._stt.hear_turns(told)
+
+    def hurry(self) -> None:
+        if isinstance(self._stt, Hurried):
+            self._stt.hurry()
 
     def end(self) -> None:
         self._forget()

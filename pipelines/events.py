@@ -50,6 +50,8 @@ class EventKind(StrEnum):
     DTMF = "dtmf"
     STAGE_FAILED = "stage.failed"
     STAGE_SWITCHED = "stage.switched"
+    STAGE_HEDGED = "stage.hedged"  # an engine was slow, and another one was asked as well
+    STAGE_BENCHED = "stage.benched"  # an engine is left alone for a while, by all calls
     FALLBACK_SPOKEN = "fallback.spoken"
     MEDIA_PROBLEM = "media.problem"
     PROTOCOL_ERROR = "protocol.error"

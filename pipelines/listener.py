@@ -12,9 +12,10 @@ from pipelines.ear import Ear
 from pipelines.errors import StageError
 from pipelines.machines.endpointing import Speech
 from pipelines.minutes import Minutes
-from pipelines.stages import Expect, SttSession, Transcript
+from pipelines.stages import Expect, Hurried, SttSession, Transcript
 from pipelines.tasks import CallTasks
 from pipelines.timing import Mark, Turn
+from pipelines.watchdog import Watchdog
 
 STT_FINAL_MS = 2500.0  # after the pause; a recogniser that has not answered by then has its partial taken
 NOISE_MS = 450.0  # speech shorter than this in which nothing was recognised was no turn
@@ -85,6 +86,8 @@ class Listener:
     def commit(self) -> Turn:
         """The utterance is the caller's turn; it is held, because he may still go on."""
         self._ear.hold()
+        if isinstance(self._stt, Hurried):
+            self._stt.hurry()
         return self._minutes.commit(self.speech_end_ms)
 
     def drop(self) -> None:
@@ -126,8 +129,8 @@ class Listener:
         """The utterance's text; what the recogniser had, when it fails or takes longer than until then."""
         if self._flush is not None:
             try:
-                async with asyncio.timeout((until_ms - self._minutes.now()) / 1000.0):
-                    result = await asyncio.shield(self._flush)
+                left_s = max(0.0, (until_ms - self._minutes.now()) / 1000.0)
+                result = await Watchdog.once(left_s, asyncio.shield(self._flush))
             except TimeoutError:
                 self._stop_flush()
                 result = StageError("no final transcript in time", stage="stt", provider="any")
@@ -145,7 +148,7 @@ class Listener:
             return error
         finally:
             self._final_ms = self._minutes.now()
-        self._ear.endpointer.patience.heard(transcript.text)
+        self._ear.endpointer.heard(transcript.text)
         self.understood(transcript.text)
         return transcript
 

@@ -6,7 +6,7 @@ same call of the same method, so they agree.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -15,16 +15,26 @@ from pipelines.errors import StageError
 from pipelines.events import CallEvent, EventKind
 from pipelines.history import History
 from pipelines.journal import Journal
+from pipelines.meter import Meter, Said
 from pipelines.outlet import Outlet
 from pipelines.reply import Reply
 from pipelines.stages import Message
 from pipelines.timing import Mark, Turn
+from pipelines.usage import cost_microusd
 
 
 class Minutes:
     """`turn` is the exchange being answered, `utterance` the one the caller is speaking now."""
 
-    def __init__(self, journal: Journal, outlet: Outlet, history: History, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        outlet: Outlet,
+        history: History,
+        now: Callable[[], float],
+        meter: Meter | None = None,
+    ) -> None:
+        self.meter = meter or Meter()
         self._journal = journal
         self._outlet = outlet
         self.now = now
@@ -64,6 +74,7 @@ class Minutes:
         turn.caller_ended_ms = speech_end_ms
         turn.marks = {Mark.SPEECH_END: speech_end_ms, Mark.ENDPOINT: self.now()}
         self.turn = turn
+        self.meter.committed()
         return turn
 
     def take_back(self) -> bool:
@@ -72,6 +83,7 @@ class Minutes:
         if turn is None or self.history.acted or turn.caller_started_ms is None:
             return False
         self.history.take_back()
+        self.meter.discarded()
         turn.marks = {}
         self.turn, self.utterance = None, turn
         self.event(EventKind.TURN_RESUMED)
@@ -104,8 +116,8 @@ class Minutes:
             for ran in reply.tools
         ]
 
-    def close(self, heard: str, agent_ended_ms: float | None, *, interrupted: bool) -> None:
-        """The exchange will not change any more."""
+    def close(self, heard: str, agent_ended_ms: float | None, *, interrupted: bool, said: Sequence[Said] = ()) -> None:
+        """The exchange will not change any more. `said`: what the voice said of it."""
         turn, self.turn = self.turn, None
         if turn is None:
             return
@@ -113,6 +125,7 @@ class Minutes:
         turn.agent_ended_ms = agent_ended_ms
         turn.interrupted = interrupted
         turn.ended_ms = self.now()
+        self._settle(turn, said)
         self.history.agent_said(heard, interrupted)
         if heard:
             self._outlet.send_transcript("agent", heard)
@@ -127,4 +140,9 @@ class Minutes:
             turn.caller_text = text
             turn.interrupted = True
             turn.ended_ms = turn.caller_ended_ms = self.now()
+            self._settle(turn)
             self._journal.turn_finished(turn)
+
+    def _settle(self, turn: Turn, said: Sequence[Said] = ()) -> None:
+        turn.usage = self.meter.settle(said, listening=self.utterance is not None)
+        turn.cost_microusd = cost_microusd(turn.usage)

@@ -19,7 +19,7 @@ from pipelines.stages import Word
 
 # Generation, milliseconds of the reply, and how many clears came before, when any did. Generation 0 is nobody's.
 OUR_MARK = re.compile(r"g([0-9]{1,9}):([0-9]{1,9})(?::([0-9]{1,9}))?")
-MARK_EVERY_MS = 480.0  # of speech: two in a second tell how far the carrier lags
+MARK_EVERY_MS = 960.0  # of speech: one a second tells how far the carrier lags
 FIRST_MARK = "g0:0"  # sent into a silent line
 LET_FINISH_MS = 280.0  # so little is not worth a pause: it is over as soon as a caller expects silence
 AUDIBLE_RMS = 60  # about -55 dBFS in 5 ms: softer is the voice's leading silence
@@ -31,6 +31,21 @@ ROOM_MS = 10_000.0
 
 class Mouth:
     """Speaks one reply at a time; its owner ticks it while it plays."""
+
+    __slots__ = (
+        "_clock",
+        "_first_mark_ms",
+        "_marked_ms",
+        "_outlet",
+        "_pacer",
+        "_room",
+        "_tape",
+        "_trimming",
+        "first_heard_ms",
+        "playout",
+        "said",
+        "trimmed_ms",
+    )
 
     def __init__(self, outlet: Outlet, tape: Tape, pacer: Pacer, clock: CallClock, ahead_ms: float) -> None:
         self._outlet = outlet
@@ -44,6 +59,7 @@ class Mouth:
         self.playout = Playout(outlet.audio_format, ahead_ms)
         self.trimmed_ms = 0.0  # leading silence cut from the running reply
         self.first_heard_ms: float | None = None  # call time of the running reply's first audible sample
+        self.said: list[tuple[str, int]] = []  # of the reply that was cancelled last; see `Playout.said`
 
     # --- one reply ----------------------------------------------------------------------------------
 
@@ -121,6 +137,7 @@ class Mouth:
         if self._clear(now):
             ends, heard_until = min(ends, now), now
         heard = playout.heard_text(heard_until)
+        self.said = playout.said(heard_until)
         playout.cancel()
         self._room.set()
         return heard, ends

@@ -63,6 +63,7 @@ class Pacer:
         self._lag_ms = 0.0  # worst of the running second
         self._last_lag_ms = 0.0  # worst of the second before
         self._lag_window = 0.0
+        self.recent_lag_ms = 0.0  # `lag_ms` as of the newest tick
 
     def __len__(self) -> int:
         return len(self._players)
@@ -150,6 +151,7 @@ class Pacer:
             self._last_lag_ms, self._lag_ms, self._lag_window = self._lag_ms, 0.0, now
         self._lag_ms = max(self._lag_ms, lag_ms)
         self.worst_lag_ms = max(self.worst_lag_ms, lag_ms)
+        self.recent_lag_ms = max(self._lag_ms, self._last_lag_ms)
 
     def close(self) -> None:
         if self._timer is not None:

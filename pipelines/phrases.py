@@ -40,15 +40,16 @@ def _all() -> dict[str, Phrases]:
 def first_aid(language: str) -> list[str]:
     """What is said when something fails, cut as it is given to a voice."""
     said = phrases(language)
-    return _cut((said.one_moment, said.still_working, said.apology, said.giving_up))
+    return cut((said.one_moment, said.still_working, said.apology, said.giving_up))
 
 
 def all_sentences() -> frozenset[str]:
     """Everything that the driver ever says by itself, cut as it is given to a voice."""
-    return frozenset(sentence for said in _all().values() for sentence in _cut(msgspec.structs.astuple(said)))
+    return frozenset(sentence for said in _all().values() for sentence in cut(msgspec.structs.astuple(said)))
 
 
-def _cut(texts: Iterable[str]) -> list[str]:
+def cut(texts: Iterable[str]) -> list[str]:
+    """Fixed texts, as they are given to a voice."""
     found = []
     for text in texts:
         chunker = SentenceChunker()

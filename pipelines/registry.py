@@ -105,13 +105,13 @@ async def make(
     store: secrets.Store | None = None,
     owner: str = "",
 ) -> Vad | Stt | Llm | Tts | TurnDetector:
-    """Build a stage's engine, with the keys of `owner`. Raises ConfigError for bad names, options or keys that are
-    nowhere, EngineMissing when it cannot run."""
+    """Build a stage's engine, with the keys of `owner`. Raises ConfigError for bad names or options, EngineMissing when
+    it cannot run, for want of a key, a package or a model."""
     factory, parsed = _resolve(stage, name, options, source=source, key=stage)
     try:
         parsed = await secrets.resolve(parsed, store or secrets.NoStore(), owner)
     except ConfigError as error:
-        raise ConfigError(error.reason, source=f"{source} ({name})", key=error.key) from None
+        raise EngineMissing(f"{error.key}: {error.reason}", stage=stage, provider=name) from None
     try:
         engine: Vad | Stt | Llm | Tts | TurnDetector = await factory(parsed)
     except ImportError as error:

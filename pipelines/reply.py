@@ -171,7 +171,11 @@ class Reply:
             elif Mark.FIRST_AUDIO not in self.marks and playout.generated_ms:
                 self._stamp(Mark.FIRST_AUDIO)
             await self._mouth.room()
-            piece = await anext(rest, None)
+            try:
+                piece = await anext(rest, None)
+            except StageError:
+                playout.break_text(self.generation)
+                raise
         wanted = self.generation == playout.generation and any(character.isalnum() for character in text)
         if wanted and playout.generated_ms == made_ms:
             raise StageError("the voice made no sound", stage="tts", provider="voice")

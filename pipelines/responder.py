@@ -13,6 +13,7 @@ from pipelines.brain.tools import Toolbox
 from pipelines.ending import Ending
 from pipelines.errors import StageError
 from pipelines.events import EndReason, EventKind
+from pipelines.meter import CHARACTERS_PER_TOKEN
 from pipelines.minutes import Minutes
 from pipelines.phrases import Phrases
 from pipelines.reply import Reply
@@ -21,8 +22,6 @@ from pipelines.speaker import Speaker
 from pipelines.stages import Llm, LlmRequest, Message
 from pipelines.tasks import CallTasks
 from pipelines.timing import Turn
-
-CHARACTERS_PER_TOKEN = 4  # of ordinary text, as the vendors' rules of thumb have it
 
 
 class Draft:

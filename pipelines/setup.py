@@ -14,6 +14,7 @@ import msgspec
 from config.schema import AgentSettings
 from pipelines.audio import AudioFormat
 from pipelines.brain.tools import Toolbox
+from pipelines.meter import Meter
 from pipelines.stages import Llm, SttSession, Tts, TurnDetector, VadStream, Voice
 
 
@@ -25,6 +26,7 @@ class Stages(msgspec.Struct, frozen=True):
     llm: Llm
     tts: Tts
     turn: TurnDetector | None = None
+    meter: Meter = msgspec.field(default_factory=Meter)  # that the engines count in
 
 
 class Setup(msgspec.Struct, frozen=True):

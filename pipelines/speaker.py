@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from math import ceil
+from math import ceil, inf
 from typing import Any
 
 from pipelines.ending import Ending
@@ -32,6 +32,24 @@ LONGEST_REST = 2  # ticks: marks and the end of a reply are looked for every 60 
 
 class Speaker:
     """One reply at a time. Ticked by the pacer while it is audible."""
+
+    __slots__ = (
+        "_ending",
+        "_filling",
+        "_floor",
+        "_listener",
+        "_making",
+        "_minutes",
+        "_mouth",
+        "_now",
+        "_pacer",
+        "_phrases",
+        "_reply",
+        "_silence",
+        "_tasks",
+        "_tts",
+        "_voice",
+    )
 
     def __init__(
         self,
@@ -201,7 +219,9 @@ class Speaker:
         heard = turn.generated_text if turn and audible else ""
         if self._reply is not None and self._reply.broken:
             heard = self._mouth.heard_text(self._pacer.now_ms())
-        self._minutes.close(heard, self._mouth.playout.ends_ms if audible else None, interrupted=False)
+        playout = self._mouth.playout
+        said = playout.said(inf) if audible else []
+        self._minutes.close(heard, playout.ends_ms if audible else None, interrupted=False, said=said)
         self._reply = None
         now = self._now()
         self._silence.quiet_since(now)
@@ -230,4 +250,5 @@ class Speaker:
         if audible or unasked or self._minutes.history.acted:
             if barge_in and audible:
                 self._minutes.event(EventKind.BARGE_IN, reason=barge_in, heard=heard)
-            self._minutes.close(heard, at_ms if audible else None, interrupted=True)
+            said = self._mouth.said if audible else []
+            self._minutes.close(heard, at_ms if audible else None, interrupted=True, said=said)

@@ -63,6 +63,7 @@ class Speculator:
         if self._draft is None:
             return
         _, draft = self._draft
+        self._minutes.meter.discarded()
         self._settle(Ledger(misses=1, tokens_wasted=draft.tokens, characters_wasted=draft.reply.characters))
         if not draft.committed.is_set():  # else it is a reply like any other, and stopped like it
             draft.written.cancel()

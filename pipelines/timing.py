@@ -14,6 +14,7 @@ from itertools import pairwise
 import msgspec
 
 from pipelines.machines.speculation import Ledger
+from pipelines.usage import Usage
 
 
 class Mark(StrEnum):
@@ -81,3 +82,5 @@ class Turn(msgspec.Struct):
     agent_ended_ms: float | None = None
     tools: list[dict[str, object]] = []  # name, arguments, result, seconds, speculative
     speculation: Ledger = Ledger()
+    usage: Usage = {}
+    cost_microusd: int | None = None  # millionths of a US dollar; None: not known

@@ -59,7 +59,7 @@ class Gap(Entry, tag="gap", frozen=True, kw_only=True):
 
 
 class Late(Entry, tag="late", frozen=True, kw_only=True):
-    """The frame that begins here came later than it could have, by more than a frame's length."""
+    """The frame that begins here came later than it could have, by more than `clock.TOLD_MS`."""
 
     from_ms: float
     late_ms: float

@@ -18,6 +18,8 @@ from pipelines.errors import StageError
 from pipelines.mouth import AUDIBLE_RMS, TRIM_STEP_MS
 from pipelines.stages import (
     Expect,
+    HearsTurns,
+    Hurried,
     Llm,
     LlmEvent,
     LlmRequest,
@@ -27,6 +29,7 @@ from pipelines.stages import (
     Tts,
     TtsChunk,
     TurnDetector,
+    TurnSign,
     Voice,
 )
 
@@ -107,6 +110,15 @@ class TracedStt:
                     cut=transcript is None and not error,
                 )
             )
+
+    def hear_turns(self, told: Callable[[TurnSign], None]) -> None:
+        """See `HearsTurns`. The signs are not on record: what they led to is."""
+        if isinstance(self._inner, HearsTurns):
+            self._inner.hear_turns(told)
+
+    def hurry(self) -> None:
+        if isinstance(self._inner, Hurried):
+            self._inner.hurry()
 
     def end(self) -> None:
         self._inner.end()

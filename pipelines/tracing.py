@@ -11,6 +11,7 @@ import msgspec
 
 from config.schema import StageSettings, masked
 from pipelines import trace
+from pipelines.audio import FRAME_MS
 from pipelines.conversation import Conversation
 from pipelines.events import EndReason
 from pipelines.journal import Journal, Tape
@@ -75,16 +76,17 @@ class TracedConversation(Conversation):
             llm=TracedLlm(stages.llm, self._scribe),
             tts=TracedTts(stages.tts, self._scribe),
             turn=TracedDetector(stages.turn, self._scribe) if stages.turn is not None else None,
+            meter=stages.meter,
         )
         self._outlet = TracedOutlet(outlet, self._scribe, lambda: self.mouth.playout.ends_ms)
         super().__init__(setup, stages, self._outlet, journal, tape, pacer)
         self._late_frames = 0
         self.clock.on_late = self._note_late
 
-    def _note_late(self, late_ms: float) -> None:
+    def _note_late(self, end_ms: float, late_ms: float) -> None:
         self._late_frames += 1
         if self._late_frames <= MOST_LATE_FRAMES:
-            self._scribe.note(trace.Late(from_ms=self._scribe.heard_ms, late_ms=tenths(late_ms)))
+            self._scribe.note(trace.Late(from_ms=end_ms - FRAME_MS, late_ms=tenths(late_ms)))
 
     async def run(self) -> EndReason:
         started_ms = self._time_ms()

@@ -103,6 +103,11 @@ class TurnTaking:
         if self._floor.floor is Floor.CALLER and self._listener.paused:
             self._speculator.begin(text, self._listener.turn_ends_ms)
 
+    def reconsider(self) -> None:
+        """The wait for the end of the turn has become another: the answer may have to begin sooner."""
+        if self._floor.floor is Floor.CALLER and self._listener.paused and (text := self._listener.known_text):
+            self._speculator.begin(text, self._listener.turn_ends_ms)
+
     def paused(self, now_ms: float) -> None:
         """To be called now and then while the caller has the floor."""
         self._speculator.watch(now_ms)

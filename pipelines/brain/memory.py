@@ -145,14 +145,16 @@ class MemoryCalendar:
 
 
 class MemoryControl:
-    """Remembers what was asked of the call: `ended`, and `callbacks` as (name, phone, reason)."""
+    """Remembers what was asked of the call: `ended`, and `callbacks` as (name, phone, reason). `hang_up` ends it."""
 
-    def __init__(self) -> None:
+    def __init__(self, hang_up: Callable[[], None] = lambda: None) -> None:
+        self._hang_up = hang_up
         self.ended = False
         self.callbacks: list[tuple[str, str, str]] = []
 
     def end_call(self) -> None:
         self.ended = True
+        self._hang_up()
 
     async def request_callback(self, customer_name: str, customer_phone: str, reason: str) -> None:
         self.callbacks.append((customer_name, customer_phone, reason))

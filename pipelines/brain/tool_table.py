@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated
 
 import msgspec
@@ -73,6 +74,7 @@ class Tool(msgspec.Struct, frozen=True):
     needs: str = ""  # the capability without which it is not offered
     side_effect: bool = False
 
+    @cache  # noqa: B019  # there are as many as the table has lines; every call asks, and it takes milliseconds
     def spec(self) -> ToolSpec:
         _, components = msgspec.json.schema_components((self.arguments,))
         schema = {k: v for k, v in components[self.arguments.__name__].items() if k != "title"}

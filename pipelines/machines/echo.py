@@ -78,7 +78,24 @@ def _explained(received: Floats, sent: Floats, taps: int) -> tuple[float, float]
     products = np.correlate(copies, received, "valid")[::-1]
     size = 1 << (len(copies) + taps).bit_length()
     own = np.fft.irfft(np.abs(np.fft.rfft(copies, size)) ** 2)[:taps]
-    lags = np.arange(taps)
-    matrix = own[np.abs(lags[:, None] - lags[None, :])] + np.eye(taps) * REGULAR * own[0]
-    share = float(products @ np.linalg.solve(matrix, products)) / energy
+    own[0] *= 1.0 + REGULAR
+    share = float(products @ _solve_toeplitz(own, products)) / energy
     return share, (share * energy / source) ** 0.5 if share > 0.0 else 0.0
+
+
+def _solve_toeplitz(column: Floats, right: Floats) -> Floats:
+    """Solves T x = right for the symmetric, positive definite T[i, j] = column[|i - j|].
+
+    Levinson's recursion (Golub, Van Loan: Matrix Computations, section 4.7). LAPACK would share the work between
+    threads that wait for each other: half a second where all cores are busy, in which no call goes on.
+    """
+    count = len(column)
+    forward, found = np.zeros(count), np.zeros(count)  # solutions for the unit vector and for `right`, so far
+    forward[0], found[0] = 1.0 / column[0], right[0] / column[0]
+    for size in range(1, count):
+        mirrored = column[size:0:-1]
+        error = mirrored @ forward[:size]
+        backward = forward[size::-1]
+        forward[: size + 1] = (forward[: size + 1] - error * backward) / (1.0 - error * error)
+        found[: size + 1] += (right[size] - mirrored @ found[:size]) * forward[size::-1]
+    return found

@@ -23,8 +23,25 @@ class Line:
     however long that way is. What remains is how long the carrier holds audio back before it plays it: the lag.
     """
 
+    __slots__ = (
+        "_bytes_per_ms",
+        "_certain_ms",
+        "_confirmed_ms",
+        "_delays",
+        "_format",
+        "_kept",
+        "_kept_bytes",
+        "_round_trip_ms",
+        "_sent_bytes",
+        "_spans",
+        "ends_ms",
+        "epoch",
+        "lag_ms",
+    )
+
     def __init__(self, audio_format: AudioFormat) -> None:
         self._format = audio_format
+        self._bytes_per_ms = audio_format.rate_hz * audio_format.bytes_per_sample / 1000
         self._round_trip_ms: float | None = None
         self._delays: deque[float] = deque(maxlen=NEWEST_MARKS)
         self.lag_ms = 0.0
@@ -44,18 +61,18 @@ class Line:
     @property
     def sent_ms(self) -> float:
         """How much was released, less what was taken back."""
-        return self._format.duration_ms(self._sent_bytes)
+        return self._sent_bytes / self._bytes_per_ms
 
     def send(self, audio: bytes, now_ms: float) -> float:
         """Note released audio. Returns the call time at which its first sample is heard."""
         at_ms = max(self.ends_ms, now_ms)
-        length_ms = self._format.duration_ms(len(audio))
+        length_ms = len(audio) / self._bytes_per_ms
         self._note_span(at_ms, length_ms)
         self.ends_ms = at_ms + length_ms
         self._sent_bytes += len(audio)
         self._kept.append((at_ms, audio))
         self._kept_bytes += len(audio)
-        while self._kept_bytes - len(self._kept[0][1]) >= KEPT_MS * self._format.bytes_per_ms:
+        while self._kept_bytes - len(self._kept[0][1]) >= KEPT_MS * self._bytes_per_ms:
             self._kept_bytes -= len(self._kept.popleft()[1])
         return at_ms
 

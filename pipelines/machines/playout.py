@@ -32,6 +32,24 @@ class Release(msgspec.Struct, frozen=True):
 class Playout:
     """The playout ledger of one call."""
 
+    __slots__ = (
+        "_chunk_bytes",
+        "_complete",
+        "_fed_ms",
+        "_frame_bytes",
+        "_queue",
+        "_queued_bytes",
+        "_release_below_ms",
+        "_was_paused",
+        "audio_format",
+        "generation",
+        "line",
+        "paused",
+        "spoken",
+        "stale_bytes",
+        "underruns",
+    )
+
     def __init__(self, audio_format: AudioFormat, ahead_ms: float) -> None:
         """`ahead_ms`: no more than this is ever released before it is heard."""
         self.audio_format = audio_format
@@ -69,6 +87,11 @@ class Playout:
             if self.spoken:
                 self.spoken[-1].whole = True
             self.spoken.append(Spoken(text, self._fed_ms, self._fed_ms))
+
+    def break_text(self, generation: int) -> None:
+        """The voice broke off in the newest text: of it, only what was made can be heard."""
+        if generation == self.generation and self.spoken:
+            self.spoken[-1].text = self.spoken[-1].heard(self._fed_ms)
 
     def feed(self, generation: int, audio: bytes, words: tuple[Word, ...] = ()) -> bool:
         """Queue audio. False: the generation is over and the audio was dropped."""
@@ -194,6 +217,11 @@ class Playout:
         """A mark came back: this much of the reply was played."""
         if generation == self.generation:
             self.line.confirm(position_ms, epoch, now_ms)
+
+    def said(self, now_ms: float) -> list[tuple[str, int]]:
+        """The texts of this reply, and how many characters of each were heard."""
+        position = self.line.heard_ms(now_ms)
+        return [(s.text, len(s.heard(position))) for s in self.spoken]
 
     def heard_text(self, now_ms: float) -> str:
         position = self.line.heard_ms(now_ms)

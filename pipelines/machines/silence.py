@@ -17,6 +17,16 @@ FILLER_AFTER_MS = 100.0  # thinking that needs no excuse, however long the wait 
 class Silence:
     """One call's deadlines of silence."""
 
+    __slots__ = (
+        "_excused_until_ms",
+        "_longest_ms",
+        "_max_reprompts",
+        "_owed_since_ms",
+        "_patience_ms",
+        "_quiet_since_ms",
+        "reprompts",
+    )
+
     def __init__(self, policy: TurnPolicy, limits: CallLimits) -> None:
         self._patience_ms = policy.unexplained_silence_ms - NOTICE_MS
         self._longest_ms = limits.caller_silence_s * 1000.0

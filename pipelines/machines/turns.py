@@ -69,6 +69,17 @@ _LEGAL: dict[Floor, frozenset[Floor]] = {
 class TurnMachine:
     """One call's floor. Every method answers with commands to carry out in order."""
 
+    __slots__ = (
+        "_lists",
+        "_overlap",
+        "_policy",
+        "_unasked",
+        "expect",
+        "floor",
+        "protected",
+        "verdict",
+    )
+
     def __init__(self, policy: TurnPolicy, language: str = "en") -> None:
         self._policy = policy
         self._lists = word_lists(language)

@@ -1,6 +1,6 @@
 """Runs a stored call again in virtual time: real voice detection and machines, recorded engines.
 
-Frames arrive when their last sample was spoken, or as late as they did where that was more than a frame's length;
+Frames arrive when their last sample was spoken, or as late as they did where that is known;
 everything else happens when it happened, as far as the settings let it.
 """
 

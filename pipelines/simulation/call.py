@@ -20,9 +20,11 @@ from pipelines.brain.tools import Toolbox
 from pipelines.conversation import Conversation, Setup, Stages
 from pipelines.errors import VoicecoreError
 from pipelines.events import CallEvent, EndReason
+from pipelines.news import News
 from pipelines.pacer import Pacer
 from pipelines.registry import make
 from pipelines.simulation.caller import Caller, Done, Frames, frames_of
+from pipelines.simulation.death import Death, standing_by
 from pipelines.simulation.engines import Delays, Fate, LevelTts, OracleStt, ScriptedLlm
 from pipelines.simulation.phone import Phone
 from pipelines.simulation.script import Clip, Script
@@ -49,6 +51,7 @@ class World(msgspec.Struct, frozen=True):
     delays: Delays = Delays()
     seed: int = 1
     has_marks: bool = True
+    death: Death | None = None  # of one engine, with another one standing by
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -98,10 +101,16 @@ class SimulatedCall:
             inbound=TELEPHONE,
         )
         stages = Stages(vad.open(TELEPHONE.rate_hz), self._oracle, self._model, self._voice, turn)
+        if world.death is not None:
+            spare = OracleStt(world.delays, fate, self._oracle)
+            stages = standing_by(stages, spare, world.death, lambda: self._now, self._told)
         self._conversation = Conversation(setup, stages, self._phone, self._phone, self._phone, self._pacer)
         self._phone.returns_mark = self._conversation.mark_returned
         self._frames = 0
         self._broken: BaseException | None = None
+
+    def _told(self, news: News) -> None:
+        self._conversation.switched(news)
 
     @property
     def _now(self) -> float:

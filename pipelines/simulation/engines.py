@@ -71,11 +71,12 @@ class Fate:
 class OracleStt:
     """A `SttSession` that knows where the caller's words are."""
 
-    def __init__(self, delays: Delays, fate: Fate) -> None:
+    def __init__(self, delays: Delays, fate: Fate, knows: OracleStt | None = None) -> None:
+        """`knows`: another oracle of the same call, that is told where the words are."""
         self._delays = delays
         self._fate = fate
-        self._words: list[Word] = []  # of the whole call so far, in call time
-        self._placed: dict[bytes, int] = {}  # frame of audio → its number in the call
+        self._words: list[Word] = knows._words if knows else []  # of the whole call so far, in call time
+        self._placed: dict[bytes, int] = knows._placed if knows else {}  # frame of audio → its number in the call
         self._heard: set[int] = set()
         self._newest_ms = 0.0
         self.closed = False

@@ -8,16 +8,17 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
-from scripted import Carrier, Codebook, Hotline, Line, LoudnessVad, Model, Recogniser, Records, Speaker, cough, tone
+from scripted import Carrier, Codebook, Line, LoudnessVad, Model, Recogniser, Records, Speaker, cough, tone
 from virtual_time import pass_ms, virtual_loop
 
 from config.schema import AgentSettings, CallLimits, TurnPolicy
 from pipelines.audio import FRAME_MS, TELEPHONE
-from pipelines.brain.memory import MemoryCalendar, MemoryKnowledge
+from pipelines.brain.memory import MemoryCalendar, MemoryControl, MemoryKnowledge
 from pipelines.brain.ports import OpeningHours, Service
 from pipelines.brain.tools import Toolbox
 from pipelines.conversation import Conversation, Setup, Stages
 from pipelines.events import CallEvent, EndReason, EventKind
+from pipelines.meter import Meter
 from pipelines.pacer import Pacer
 from pipelines.stages import Llm, Message, SttSession, ToolCall, Tts, TurnDetector, Voice
 from pipelines.timing import Turn
@@ -83,14 +84,16 @@ class Call:
         )
         self.use(self.recogniser, self.model, self.speaker)
 
-    def use(self, stt: SttSession, llm: Llm, tts: Tts) -> None:
+    def use(self, stt: SttSession, llm: Llm, tts: Tts, meter: Meter | None = None) -> None:
         """Other engines than the scripted ones. Before the call."""
-        stages = Stages(LoudnessVad(), stt, llm, tts, self._detector)
+        stages = Stages(LoudnessVad(), stt, llm, tts, self._detector, meter or Meter())
         self.conversation = Conversation(self._setup, stages, self.carrier, self.records, self.records, self.pacer)
         self.carrier.conversation = self.conversation
 
     def _toolbox(self, hang_up: Callable[[], None]) -> Toolbox:
-        return Toolbox(MemoryKnowledge([]), self.calendar, Hotline(hang_up), now=lambda: NOW, caller_phone="+4420")
+        return Toolbox(
+            MemoryKnowledge([]), self.calendar, MemoryControl(hang_up), now=lambda: NOW, caller_phone="+4420"
+        )
 
     async def __aenter__(self) -> Call:
         self._run = asyncio.create_task(self._until_ended())

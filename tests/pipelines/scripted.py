@@ -14,7 +14,6 @@ import msgspec
 from virtual_time import pass_ms, virtual_loop
 
 from pipelines.audio import FRAME_MS, TELEPHONE, AudioFormat, rms, silence, to_pcm16
-from pipelines.brain.memory import MemoryControl
 from pipelines.conversation import Conversation
 from pipelines.errors import StageError
 from pipelines.events import CallEvent, EndReason
@@ -316,13 +315,3 @@ class Records:
 
     def erase_agent_after(self, at_ms: float) -> None:
         self.erased.append(at_ms)
-
-
-class Hotline(MemoryControl):
-    def __init__(self, hang_up: Callable[[], None]) -> None:
-        super().__init__()
-        self._hang_up = hang_up
-
-    def end_call(self) -> None:
-        super().end_call()
-        self._hang_up()

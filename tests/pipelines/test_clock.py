@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.clock import LATE_MS, WINDOW_MS, CallClock
+from pipelines.clock import LATE_MS, TOLD_MS, WINDOW_MS, CallClock
 
 
 def test_there_is_no_call_time_before_the_call() -> None:
@@ -38,6 +38,16 @@ def test_late_frames_are_counted_and_move_nothing() -> None:
     assert clock.late_over == [2] + [1] * (len(LATE_MS) - 1)
     assert clock.worst_late_ms == worst
     assert clock.at(1200.0) == 200.0
+
+
+def test_who_asks_is_told_which_frames_were_late_by_more_than_a_little() -> None:
+    clock = CallClock()
+    told: list[tuple[float, float]] = []
+    clock.on_late = lambda end_ms, late_ms: told.append((end_ms, late_ms))
+    for end_ms, late_ms in [(20.0, 0.0), (40.0, TOLD_MS), (60.0, TOLD_MS + 1.0), (80.0, 300.0)]:
+        clock.arrived(end_ms, 1000.0 + end_ms + late_ms)
+    assert told == [(60.0, TOLD_MS + 1.0), (80.0, 300.0)]
+    assert clock.late_over == [1] * len(LATE_MS)
 
 
 def test_jitter_is_smoothed_as_rtp_does() -> None:

@@ -207,5 +207,12 @@ async def test_a_switched_engine_is_on_the_record() -> None:
         call.conversation.switched(Switched("tts", "first", "second", "no voice"))
         call.conversation.switched(Switched("tts", "second", "", "no voice"))
         (switched,), (failed,) = call.events(EventKind.STAGE_SWITCHED), call.events(EventKind.STAGE_FAILED)
-        assert switched.data == {"stage": "tts", "provider": "first", "to": "second", "error": "no voice"}
+        assert switched.data == {
+            "stage": "tts",
+            "provider": "first",
+            "to": "second",
+            "error": "no voice",
+            "reason": "error",
+            "midway": False,
+        }
         assert failed.data["provider"] == "second"

@@ -7,6 +7,7 @@ from screenplay import BOOK, GREETING, OFFER, Call, said
 from scripted import Line
 from virtual_time import in_virtual_time
 
+from config.schema import TurnPolicy
 from pipelines.events import EventKind
 from pipelines.listener import STT_FINAL_MS
 from pipelines.machines.endpointing import PAUSE_MS
@@ -18,7 +19,7 @@ SPOKEN = phrases("en")
 
 @in_virtual_time
 async def test_the_caller_goes_on_before_the_reply_is_audible() -> None:
-    async with Call([Line("Too early.", first_token_ms=900), Line(OFFER)]) as call:
+    async with Call([Line("Too early.", first_token_ms=900), Line(OFFER)], turn=TurnPolicy(max_wait_ms=720)) as call:
         await call.greeted()
         await call.speak("I would like to book a table", 1200)
         await call.wait(800)  # committed; the model is thinking

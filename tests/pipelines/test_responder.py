@@ -35,7 +35,7 @@ def test_a_model_that_fails_or_says_nothing_is_apologised_for(line: Line) -> Non
 
 @in_virtual_time
 async def test_a_model_that_fails_in_the_middle_is_apologised_for() -> None:
-    async with Call([Line("Of course. We have", fails=True)]) as call:
+    async with Call([Line("Of course. We have", fails=True)], turn=UNHURRIED) as call:
         await call.greeted()
         silent_since = await call.speak("I would like to book a table")
         turn = await call.turn_over()
@@ -67,7 +67,7 @@ async def test_failures_with_a_success_between_them_do_not_end_the_call() -> Non
 
 @in_virtual_time
 async def test_a_voice_that_fails_once_apologises() -> None:
-    async with Call([Line(OFFER)]) as call:
+    async with Call([Line(OFFER)], turn=UNHURRIED) as call:
         await call.greeted()
         call.speaker.failures = 1
         silent_since = await call.speak("I would like to book a table")
@@ -78,7 +78,7 @@ async def test_a_voice_that_fails_once_apologises() -> None:
 
 @in_virtual_time
 async def test_a_voice_that_is_gone_ends_the_call() -> None:
-    async with Call([Line(OFFER)]) as call:
+    async with Call([Line(OFFER)], turn=UNHURRIED) as call:
         await call.greeted()
         call.speaker.failures = 99
         await call.speak("I would like to book a table")

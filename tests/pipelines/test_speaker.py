@@ -34,7 +34,7 @@ async def test_the_leading_silence_of_a_voice_is_not_played() -> None:
         call.speaker.leading_silence_ms = 300
         await call.greeted()
         silent_since = await call.speak("I would like to book an appointment")
-        await call.answered(silent_since, within_ms=1000)
+        await call.answered(silent_since, within_ms=1500)
         (first, audio) = next(frame for frame in call.carrier.frames if frame[0] >= silent_since)
         assert audio[0] != 0xFF
         assert call.carrier.audible(silent_since) == first

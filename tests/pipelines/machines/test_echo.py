@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipelines.audio import Samples
-from pipelines.machines.echo import LONGEST_DELAY_MS, Echo, Floats
+from pipelines.machines.echo import LONGEST_DELAY_MS, Echo, Floats, _solve_toeplitz
 
 RATE_HZ = 8000
 COUNT = RATE_HZ * 300 // 1000
@@ -79,3 +79,13 @@ def test_nothing_sent_or_nothing_received_is_no_echo() -> None:
     echo = Echo()
     assert not echo.explains(heard(CALLER, None, 0, ENDS[0]), nothing, RATE_HZ)
     assert not echo.explains(nothing[:COUNT], sent(ENDS[0]), RATE_HZ)
+
+
+def test_the_filter_is_the_one_that_a_general_solver_finds() -> None:
+    sound = AGENT[:4000]
+    column = np.correlate(sound, sound, "full")[len(sound) - 1 :][:60].copy()
+    column[0] *= 1.01
+    right = np.random.default_rng(3).normal(0, 1, len(column))
+    lags = np.arange(len(column))
+    matrix = column[np.abs(lags[:, None] - lags[None, :])]
+    assert _solve_toeplitz(column, right) == pytest.approx(np.linalg.solve(matrix, right), rel=1e-6)

@@ -287,15 +287,6 @@ class _OtherCall:
     def watch(self, now_ms: float) -> None: ...
 
 
-class _Desk(MemoryControl):
-    def __init__(self, hang_up: Callable[[], None]) -> None:
-        super().__init__()
-        self._hang_up = hang_up
-
-    def end_call(self) -> None:
-        super().end_call()
-        self._hang_up()
-
-
 def _toolbox(hang_up: Callable[[], None]) -> Toolbox:
-    return Toolbox(MemoryKnowledge([]), MemoryCalendar([], [], now=lambda: NOW), _Desk(hang_up), now=lambda: NOW)
+    calendar = MemoryCalendar([], [], now=lambda: NOW)
+    return Toolbox(MemoryKnowledge([]), calendar, MemoryControl(hang_up), now=lambda: NOW)

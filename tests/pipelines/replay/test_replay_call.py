@@ -9,6 +9,7 @@ import pytest
 from recorded_calls import CALM, Line, Recorded, Said, record
 
 from config.schema import AgentSettings, CallLimits, TurnPolicy
+from pipelines.clock import TOLD_MS
 from pipelines.events import CallEvent, EndReason, EventKind
 from pipelines.replay.call import Outcome, listen, replay
 from pipelines.replay.caller import Facts, observe
@@ -84,18 +85,20 @@ def test_with_its_own_settings_a_call_is_repeated(said: list[Said], line: Line) 
     assert msgspec.structs.astuple(out.approximations) == (0, 0, 0, 0, 0)
 
 
-def test_late_frames_move_a_repeated_call_by_less_than_a_frame() -> None:
+def test_late_frames_are_as_late_in_a_repeated_call() -> None:
+    """The lateness that is too small to be noted is all that is left."""
     recorded = record(
         [HOURS, Said(6800, "book"), Said(18_000, "no")],
         length_ms=26_000,
         line=Line(late_ms=lambda frame: (frame * 7 % 13) * 1.4),
     )
+    assert min(recorded.call.late.values()) < FRAME
     out = again(recorded)
-    same(recorded, out, within_ms=FRAME)
+    same(recorded, out, within_ms=TOLD_MS)
     then = judge(recorded.turns, recorded.events, facts(recorded))
     told = fidelity(then.turns, verdict(recorded, out).turns)
     assert (told.turns, told.repeated) == (len(recorded.turns), len(recorded.turns))
-    assert 0.0 < told.worst_ms <= FRAME
+    assert told.worst_ms <= TOLD_MS
 
 
 def test_a_stalled_line_stalls_the_repeated_call() -> None:
@@ -108,7 +111,7 @@ def test_a_stalled_line_stalls_the_repeated_call() -> None:
     on_time = record([HOURS, Said(14_000, "no")], length_ms=24_000)
     delay = recorded.turns[1].marks[Mark.ENDPOINT] - on_time.turns[1].marks[Mark.ENDPOINT]
     assert delay > 300
-    same(recorded, again(recorded), within_ms=FRAME + 0.1)
+    same(recorded, again(recorded), within_ms=1.0)
 
 
 def test_speculation_is_repeated_too() -> None:
