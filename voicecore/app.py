@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from functools import partial
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import msgspec
@@ -21,20 +18,26 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import SQLAlchemyError
 
 from config.loader import pipeline, pipeline_names
+from config.prices import price_table
 from config.schema import AgentSettings, ServerSettings
 from pipelines.engines import EngineRoom
 from pipelines.errors import ConfigError
 from pipelines.pacer import Pacer
+from pipelines.phrases import all_sentences
+from pipelines.stock import Stock
+from pipelines.stock_files import StockFiles
 from pipelines.timing import Turn
 from voicecore import gateway as media_gateway
 from voicecore.admission import Admission
 from voicecore.api.infrastructure import add_infrastructure
 from voicecore.api.kit import BODY_LIMIT
 from voicecore.api.limiter import Limiter
-from voicecore.api.metrics import HttpMetrics, WriterMetrics
+from voicecore.api.metrics import HttpMetrics
 from voicecore.api.mount import middleware, mount
+from voicecore.api.receptionist import surface as receptionist
 from voicecore.api.vocaliq import surface as vocaliq
-from voicecore.domain.ids import new_external_id
+from voicecore.data_directory import CREDENTIALS_FILE, SECRET_FILE, data_ready
+from voicecore.dealings import Dealings, dealings
 from voicecore.fellows import Alone, Fellows
 from voicecore.figures import Figures
 from voicecore.front import Front, MediaDoor
@@ -44,29 +47,16 @@ from voicecore.metrics import CallMetrics, LoadMetrics
 from voicecore.reception import Reception
 from voicecore.recording import RECORDINGS as RECORDINGS
 from voicecore.recording import RecordingThread
-from voicecore.services.accounts import Accounts
-from voicecore.services.agents import Agents
-from voicecore.services.appointments import Appointments
-from voicecore.services.call_log import CallLog, recover
-from voicecore.services.calls import Calls
-from voicecore.services.demo import demo_seed
-from voicecore.services.knowledge import KnowledgeBase
-from voicecore.services.operator import database_url
-from voicecore.services.passwords import Passwords
-from voicecore.services.seeding import Seeder
-from voicecore.services.tokens import Tokens, load_secret
-from voicecore.storage.database import Database
-from voicecore.storage.writer import Writer
+from voicecore.records import Records, open_records
+from voicecore.services.briefing import Briefings
+from voicecore.services.secret_store import SecretStore, master_keys
+from voicecore.services.tokens import load_secret
 from voicecore.tickets import Tickets
 from voicecore.transports.twilio_signature import CarrierSignature
+from voicecore.warmup import Warmup
 from voicecore.webhooks import VoiceWebhook
 
 log = structlog.get_logger(__name__)
-
-SECRET_FILE = "secret"
-SERVER_ID_FILE = "server-id"
-LOCK_FILE = "lock"
-CREDENTIALS_FILE = "demo-login"
 
 
 class Server(msgspec.Struct, frozen=True):
@@ -106,45 +96,19 @@ async def running(settings: ServerSettings) -> AsyncIterator[Server]:
         yield server
 
 
-class DataReady(msgspec.Struct, frozen=True):
-    """`node` names this server among those that share its database; its processes' names begin with it.
-    `recover` closes the calls of a process that is gone."""
-
-    node: str
-    credentials: Path
-    recover: Callable[[str], Awaitable[int]]
-
-
-@contextlib.asynccontextmanager
-async def data_ready(settings: ServerSettings) -> AsyncIterator[DataReady]:
-    """The data directory is ours, the schema is new, and no call of a crashed server is left open."""
-    data = Path(settings.data)
-    async with contextlib.AsyncExitStack() as stack:
-        stack.enter_context(_locked(data))
-        load_secret(data / SECRET_FILE)
-        database = await Database.open(database_url(settings))
-        stack.push_async_callback(database.close)
-        passwords = Passwords()
-        stack.callback(passwords.close)
-
-        node = _server_id(data / SERVER_ID_FILE)
-        await recover(database, node)
-        await demo_seed(database, Seeder(database, passwords), data / CREDENTIALS_FILE)
-        yield DataReady(node, data / CREDENTIALS_FILE, partial(recover, database))
-
-
 @contextlib.asynccontextmanager
 async def assembled(settings: ServerSettings, intake: Intake, fellows: Fellows, node: str) -> AsyncIterator[Server]:
     """One serving process on data that are ready. Raises ConfigError, EngineMissing, OSError (the port)."""
     data = Path(settings.data)
     async with contextlib.AsyncExitStack() as stack:
         registry = CollectorRegistry()
-        records = await _open_records(settings, data, node, registry, stack)
+        records = await open_records(settings, data, node, registry, stack)
         tapes = RecordingThread()
         stack.push_async_callback(asyncio.to_thread, tapes.close)
         pacer = Pacer()
         stack.callback(pacer.close)
-        engines = _engine_room(settings)
+        secrets = SecretStore(records.database, master_keys(settings))
+        engines = _engine_room(settings, secrets)
         stack.push_async_callback(engines.close)
         await engines.chains(AgentSettings())
 
@@ -156,11 +120,28 @@ async def assembled(settings: ServerSettings, intake: Intake, fellows: Fellows, 
             now_ms=pacer.now_ms,
         )
         registry.register(LoadMetrics(admission, pacer, engines))
+        stock = Stock(all_sentences(), _stock_files(settings, stack))
+        briefings = Briefings(records.database, records.agents, records.appointments, records.knowledge)
+        stack.push_async_callback(briefings.close)
+        base = [""]  # known when the port is open
+        around = dealings(
+            records,
+            engines,
+            briefings,
+            secrets,
+            data,
+            data / RECORDINGS,
+            allow_private=settings.webhooks.allow_private,
+            public_url=settings.public_url,
+            base=lambda: base[0],
+        )
+        stack.push_async_callback(around.chores.close)
+        warmup = Warmup(records.agents, engines, stock, briefings)
         reception = Reception(
             database=records.database,
-            agents=records.agents,
+            briefings=briefings,
             appointments=records.appointments,
-            knowledge=KnowledgeBase(records.database),
+            knowledge=records.knowledge,
             call_log=records.call_log,
             engines=engines,
             pacer=pacer,
@@ -169,14 +150,18 @@ async def assembled(settings: ServerSettings, intake: Intake, fellows: Fellows, 
             media=settings.media,
             metrics=metrics,
             admission=admission,
+            stock=stock,
+            warmup=warmup,
+            prices=price_table(settings.prices),
         )
-        warming = asyncio.create_task(reception.warm())
+        stack.push_async_callback(warmup.close)
+        warming = asyncio.create_task(warmup.everyone())
         stack.push_async_callback(_cancelled, warming)
         tickets = Tickets(load_secret(data / SECRET_FILE), fellows)
         signature = CarrierSignature(settings.twilio, settings.public_url)
         gateway = Gateway(settings.media, reception, records.accounts, tickets, signature, admission, fellows)
-        app = _http(settings, records, gateway, registry, fellows)
-        webhook = VoiceWebhook(settings, admission, records.agents, tickets, signature)
+        app = _http(settings, records, around, gateway, registry, fellows)
+        webhook = VoiceWebhook(settings, admission, briefings, tickets, signature, warmup)
         app.add_routes(webhook.routes())
         door = MediaDoor(media_gateway.claims, gateway.upgrade, settings.media.max_message_bytes)
         for path in media_gateway.PATHS:
@@ -186,52 +171,20 @@ async def assembled(settings: ServerSettings, intake: Intake, fellows: Fellows, 
         port = await intake.open(lambda: Front(door, http))
         stack.callback(intake.close)
         stack.push_async_callback(gateway.stop)
+        base[0] = url_of(settings, port)
+        around.chores.start()
         yield Server(settings, port, gateway, metrics, data / CREDENTIALS_FILE, http, warming)
 
 
-class Records(msgspec.Struct, frozen=True):
-    """The database and the services on it."""
-
-    database: Database
-    call_log: CallLog
-    accounts: Accounts
-    agents: Agents
-    calls: Calls
-    appointments: Appointments
-    tokens: Tokens
-
-
-async def _open_records(
-    settings: ServerSettings, data: Path, node: str, registry: CollectorRegistry, stack: contextlib.AsyncExitStack
-) -> Records:
-    database = await Database.open(database_url(settings))
-    stack.push_async_callback(database.close)
-    writer = Writer(database)
-    writer.start()
-    stack.push_async_callback(writer.stop)
-    registry.register(WriterMetrics(writer))
-    passwords = Passwords()
-    stack.callback(passwords.close)
-    tokens = Tokens(
-        load_secret(data / SECRET_FILE),
-        access_s=settings.auth.access_token_s,
-        refresh_s=settings.auth.refresh_token_s,
-    )
-    return Records(
-        database=database,
-        call_log=CallLog(writer, node=node),
-        accounts=Accounts(database, passwords, tokens),
-        agents=Agents(database),
-        calls=Calls(database),
-        appointments=Appointments(database),
-        tokens=tokens,
-    )
-
-
 def _http(
-    settings: ServerSettings, records: Records, gateway: Gateway, registry: CollectorRegistry, fellows: Fellows
+    settings: ServerSettings,
+    records: Records,
+    around: Dealings,
+    gateway: Gateway,
+    registry: CollectorRegistry,
+    fellows: Fellows,
 ) -> web.Application:
-    surface = vocaliq.build(
+    native = vocaliq.build(
         accounts=records.accounts,
         agents=records.agents,
         calls=records.calls,
@@ -239,10 +192,24 @@ def _http(
         appointments=records.appointments,
         tokens=records.tokens,
         recordings=Path(settings.data) / RECORDINGS,
+        dealings=around,
         public_url=settings.public_url,
     )
-    app = web.Application(client_max_size=BODY_LIMIT, middlewares=[middleware([surface], HttpMetrics(registry))])
-    mount(app, surface, Limiter(relaxed=settings.limits == "relaxed"))
+    surfaces = [
+        native,
+        receptionist.build(
+            accounts=records.accounts,
+            businesses=records.businesses,
+            calls=records.calls,
+            tokens=records.tokens,
+            public_url=settings.public_url,
+            open_call_log=settings.auth.open_call_log,
+        ),
+    ]
+    app = web.Application(client_max_size=BODY_LIMIT, middlewares=[middleware(surfaces, HttpMetrics(registry))])
+    limiter = Limiter(relaxed=settings.limits == "relaxed")
+    for surface in surfaces:
+        mount(app, surface, limiter)
 
     async def accepting() -> str:
         return "draining" if gateway.admission.draining else ""
@@ -272,29 +239,17 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
 
 
-def _engine_room(settings: ServerSettings) -> EngineRoom:
+def _stock_files(settings: ServerSettings, stack: contextlib.AsyncExitStack) -> StockFiles | None:
+    if not settings.voice_cache_mb:
+        return None
+    files = StockFiles(Path(settings.data) / "voices", settings.voice_cache_mb << 20)
+    stack.push_async_callback(files.close)
+    return files
+
+
+def _engine_room(settings: ServerSettings, secrets: SecretStore) -> EngineRoom:
     names = pipeline_names(settings)
     known = {name: pipeline(name, settings) for name in names}
     if settings.pipeline not in known:
         raise ConfigError(f"there are: {', '.join(names)}", source="settings", key=f"pipeline {settings.pipeline!r}")
-    return EngineRoom(known, settings.pipeline)
-
-
-def _server_id(file: Path) -> str:
-    """A name that this data directory keeps."""
-    if not file.exists():
-        file.write_text(f"{new_external_id('server')}\n")
-    return file.read_text().strip()
-
-
-@contextlib.contextmanager
-def _locked(data: Path) -> Iterator[None]:
-    """Two servers on one data directory would end each other's calls at recovery."""
-    data.mkdir(parents=True, exist_ok=True)
-    with (data / LOCK_FILE).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ConfigError(f"another server uses {data}", source="settings", key="data") from error
-        file.write(f"{socket.gethostname()}\n")
-        yield
+    return EngineRoom(known, settings.pipeline, secrets)

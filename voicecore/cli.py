@@ -7,6 +7,7 @@ Errors of the known tree become one line on stderr and exit status 2, never a st
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import os
 import sys
@@ -19,7 +20,9 @@ COMMANDS = {
     "call": "place a spoken call to a running server and measure the answers",
     "calls": "list the calls of this machine's server, or draw one as a waterfall",
     "replay": "run a stored call again with other settings and compare what happens",
+    "engine": "serve an engine to other gateways: whisper, behind OpenAI's transcription protocol",
     "doctor": "check this environment and say what to do about what is missing",
+    "secrets": "keep the keys of providers, encrypted",
     "seed": "create organizations, users, agents, knowledge and numbers from a YAML file",
 }
 USAGE_ERROR = 2
@@ -39,9 +42,14 @@ def _parser(command: str | None) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Exit status: the command's own, 2 for usage and known errors, 130 when interrupted."""
+    # Threads of a linear algebra library wait for each other by spinning, which costs a busy event loop more than the
+    # small matrices of ours ever take. Read when numpy is imported; whoever sets it knows better.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = next((word for word in arguments if word in COMMANDS), None)
+    gc.disable()  # nothing that is imported is garbage; looking for some takes a tenth of a server's start
     parser = _parser(command)
+    gc.enable()
     args = parser.parse_args(arguments)
     if args.version:
         from importlib.metadata import version

@@ -1,57 +1,35 @@
 """Examines the environment a server is to run in. Each finding says what is wrong and the next command.
 
-It runs what it judges: engines are started and given a tiny job, the port is bound, the folder written to.
+It runs what it judges: engines are started (see `engine_check.py`), the port is bound, the folder written to.
 """
 
 from __future__ import annotations
 
-import asyncio
 import re
 import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import msgspec
-
-from config.loader import pipeline
-from config.schema import ServerSettings, StageSettings
-from pipelines import registry
-from pipelines.audio import TELEPHONE
-from pipelines.errors import EngineMissing, NotFound, VoicecoreError
-from pipelines.stages import Stt, SttOptions, Tts, Vad, Voice
+from config.schema import ServerSettings
+from pipelines.errors import NotFound, VoicecoreError
+from voicecore.engine_check import engine as engine
+from voicecore.engine_check import engines as engines
+from voicecore.findings import Finding as Finding
+from voicecore.findings import Verdict as Verdict
 from voicecore.services import operator
 
 OLDEST_PYTHON = (3, 11)
-ENGINE_TIMEOUT_S = 60.0
-SILENCE = b"\x00\x00" * 160  # 20 ms at 8 kHz
-TEST_SENTENCE = "One, two, three."
 
 
-class Verdict(StrEnum):
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """`advice` is the next command or setting; empty when all is well."""
-
-    check: str
-    verdict: Verdict
-    text: str
-    advice: str = ""
-
-
-async def examine(settings: ServerSettings) -> AsyncIterator[Finding]:
-    """All checks, in the order in which they would stop a server from starting."""
+async def examine(settings: ServerSettings, *, online: bool = False) -> AsyncIterator[Finding]:
+    """All checks, in the order in which they would stop a server from starting. `online`: providers are asked, too."""
     yield python()
     yield packages()
-    async for finding in engines(settings):
+    async for finding in engines(settings, online=online):
         yield finding
     yield data_folder(settings)
     yield await database(settings)
@@ -86,76 +64,6 @@ def _installed(name: str) -> bool:
     except metadata.PackageNotFoundError:
         return False
     return True
-
-
-async def engines(settings: ServerSettings) -> AsyncIterator[Finding]:
-    """The stages of the configured pipeline and their fallbacks; a broken fallback is a warning."""
-    try:
-        stages = pipeline(settings.pipeline, settings)
-    except VoicecoreError as error:
-        yield Finding("pipeline", Verdict.FAIL, error.message, "voicecore doctor --config FILE")
-        return
-    for name in ("vad", "stt", "llm", "tts"):
-        stage: StageSettings = getattr(stages, name)
-        yield await engine(name, stage, Verdict.FAIL)
-        for fallback in stage.fallback:
-            yield await engine(name, fallback, Verdict.WARN)
-
-
-async def engine(stage: str, wanted: StageSettings, verdict: Verdict) -> Finding:
-    """Start one engine, give it a tiny job, stop it."""
-    check = f"{stage}/{wanted.provider}"
-    started = asyncio.get_running_loop().time()
-    try:
-        async with asyncio.timeout(ENGINE_TIMEOUT_S):
-            work = await _exercise(stage, wanted)
-    except EngineMissing as error:
-        return Finding(check, verdict, error.message, _command_in(error.message))
-    except VoicecoreError as error:
-        return Finding(check, verdict, error.message, "see the message; voicecore serve --log-level debug says more")
-    except TimeoutError:
-        return Finding(check, verdict, f"no answer within {ENGINE_TIMEOUT_S:.0f} s", "is this machine overloaded?")
-    took_ms = (asyncio.get_running_loop().time() - started) * 1000
-    return Finding(check, Verdict.OK, f"{work} ({took_ms:.0f} ms with its start)")
-
-
-def _command_in(message: str) -> str:
-    found = re.search(r"pip install .*", message)
-    return found.group() if found else "pip install 'voicecore[embedded]'"
-
-
-async def _exercise(stage: str, wanted: StageSettings) -> str:
-    made = await registry.make(stage, wanted.provider, wanted.options, source=f"pipeline.{stage}")
-    try:
-        if stage == "vad" and isinstance(made, Vad):
-            return f"starts; silence is {'speech?' if made.open(8000).feed(SILENCE) else 'silence'}"
-        if stage == "stt" and isinstance(made, Stt):
-            return await _recognize(made)
-        if stage == "tts" and isinstance(made, Tts):
-            return await _speak(made)
-        return "starts"
-    finally:
-        await made.close()
-
-
-async def _recognize(stt: Stt) -> str:
-    session = await stt.open(SttOptions())
-    try:
-        session.begin()
-        for _ in range(25):
-            session.feed(SILENCE)
-        await session.flush()
-        session.end()
-    finally:
-        await session.close()
-    return "listens"
-
-
-async def _speak(tts: Tts) -> str:
-    size = 0
-    async for chunk in tts.synthesize(TEST_SENTENCE, Voice(), TELEPHONE):
-        size += len(chunk.audio)
-    return f"speaks: {TELEPHONE.duration_ms(size) / 1000:.1f} s of audio"
 
 
 def data_folder(settings: ServerSettings) -> Finding:

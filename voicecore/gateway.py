@@ -16,13 +16,15 @@ from picows import WSListener, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeRes
 from config.schema import MediaSettings
 from pipelines.errors import AuthenticationError, NotFound, VoicecoreError
 from pipelines.events import EndReason
+from pipelines.outlet import Outlet
 from voicecore.admission import Admission
+from voicecore.calling import Announcement, Line, Ticket
 from voicecore.domain.accounts import Principal
 from voicecore.fellows import Fellows
 from voicecore.heap import Sweeper
 from voicecore.reception import Reception
 from voicecore.services.accounts import Accounts
-from voicecore.session import Announcement, CallSession, Line, Ticket
+from voicecore.session import CallSession
 from voicecore.sockets import MediaSocket
 from voicecore.tickets import Tickets
 from voicecore.transports.plain import PlainDialect
@@ -139,8 +141,8 @@ class Gateway:
     async def authenticate(self, token: str) -> Principal:
         return await self._accounts.authenticate(token, SURFACE)
 
-    async def prepare(self, announcement: Announcement, session: CallSession) -> Line:
-        return await self._reception.prepare(announcement, session)
+    async def prepare(self, announcement: Announcement, outlet: Outlet) -> Line:
+        return await self._reception.prepare(announcement, outlet)
 
     def start(self, session: CallSession) -> None:
         task = asyncio.get_running_loop().create_task(self._run(session))

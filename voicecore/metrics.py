@@ -18,6 +18,8 @@ from pipelines.pacer import Pacer
 from pipelines.timing import Turn, response_latency_ms, waterfall
 from voicecore.admission import Admission, Refusal
 from voicecore.domain.calls import MediaHealth
+from voicecore.engine_metrics import EngineMetrics, benched
+from voicecore.usage_metrics import UsageMetrics
 
 LATENCY_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0)
 LATENESS_BUCKETS = (0.01, 0.02, 0.04, 0.06, 0.1, 0.2, 0.5, 1.0)
@@ -28,6 +30,8 @@ class CallMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._watchers: list[Callable[[Turn], None]] = []
+        self.engines = EngineMetrics(registry)
+        self.usage = UsageMetrics(registry)
         self.active = Gauge("voicecore_calls_active", "Calls in progress", registry=registry)
         self.calls = Counter("voicecore_calls", "Ended calls", ["end_reason"], registry=registry)
         self.turns = Counter("voicecore_turns", "Finished turns", ["interrupted"], registry=registry)
@@ -88,6 +92,7 @@ class CallMetrics:
     def turn_finished(self, turn: Turn) -> None:
         self.turns.labels("yes" if turn.interrupted else "no").inc()
         self._speculated(turn.speculation)
+        self.usage.count(turn.usage)
         if (latency := response_latency_ms(turn.marks)) is not None:
             self.latency.observe(latency / 1000.0)
             for stage, waited in waterfall(turn.marks).items():
@@ -134,6 +139,8 @@ _COUNTED = frozenset(
         EventKind.TURN_RESUMED,
         EventKind.STAGE_FAILED,
         EventKind.STAGE_SWITCHED,
+        EventKind.STAGE_HEDGED,
+        EventKind.STAGE_BENCHED,
         EventKind.FALLBACK_SPOKEN,
         EventKind.PROTOCOL_ERROR,
     }
@@ -148,6 +155,7 @@ class _MeteredJournal:
     def event(self, event: CallEvent) -> None:
         if event.kind in _COUNTED:
             self._metrics.events.labels(event.kind.value).inc()
+            self._metrics.engines.count(event)
         self._inner.event(event)
 
     def turn_finished(self, turn: Turn) -> None:
@@ -177,6 +185,7 @@ class LoadMetrics(Collector):
             GaugeMetricFamily(
                 "voicecore_engine_backlog_seconds", "Age of the oldest undone work", self._engines.backlog_ms() / 1000.0
             ),
+            benched(self._engines),
             GaugeMetricFamily("voicecore_media_connections", "Open media sockets", self._admission.active),
             GaugeMetricFamily("voicecore_tasks", "Tasks on the event loop", len(asyncio.all_tasks())),
         ]

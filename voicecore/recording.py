@@ -9,45 +9,25 @@ right after every write: a crash leaves a playable recording. Beside it, line by
 from __future__ import annotations
 
 import logging
-import os
-import struct
 import threading
 from collections import deque
 from collections.abc import Callable
 from io import FileIO
 from pathlib import Path
 
-import msgspec
-import numpy as np
-import numpy.typing as npt
-
 from pipelines import trace
-from voicecore.domain.calls import Peaks
+from voicecore.stereo_file import AGENT, CALLER, Piece, StereoFile, write_all
+from voicecore.stereo_file import Finished as Finished
 
 log = logging.getLogger(__name__)
 
 HELD_BACK_MS = 2000.0  # may still be erased: more than the playout ever runs ahead
 HAND_OVER_MS = 2000.0  # of audio at once: each hand-over costs the same, whatever it holds
 LOOK_EVERY_S = 0.2
-PEAKS_PER_SECOND = 10
 QUEUE_LIMIT = 20_000  # hand-overs waiting for the disk; then audio is lost, and that is counted
-LONGEST_JUMP_MS = 60_000.0  # a write further ahead than this is a broken clock, not silence
-HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")  # RIFF/WAVE, PCM: Multimedia Programming Interface 1.0, 1991
 
 RECORDINGS = "recordings"  # inside the data directory
 TRACE_SUFFIX = ".trace"
-
-CALLER, AGENT = 0, 1
-Piece = tuple[int, float, bytes]  # channel, call time, samples; empty samples erase from there on
-
-
-class Finished(msgspec.Struct, frozen=True):
-    path: Path
-    rate_hz: int
-    duration_ms: float
-    size_bytes: int
-    peaks: Peaks
-    lost_pieces: int
 
 
 class RecordingThread:
@@ -99,15 +79,37 @@ class Recorder:
     `finish` reports from the thread.
     """
 
+    __slots__ = (
+        "_bytes_per_ms",
+        "_file",
+        "_frames",
+        "_frames_from_ms",
+        "_frames_until_ms",
+        "_handed_over_ms",
+        "_lost",
+        "_notes",
+        "_pieces",
+        "_spoken",
+        "_spoken_from_ms",
+        "_spoken_until_ms",
+        "_thread",
+        "_trace",
+        "_trace_file",
+    )
+
     def __init__(self, thread: RecordingThread, path: Path, rate_hz: int) -> None:
         self._thread = thread
         self._file = StereoFile(path, rate_hz)
         self._trace = path.with_suffix(TRACE_SUFFIX)
+        self._trace_file: FileIO | None = None  # the thread's, like the other one
         self._notes: list[trace.Entry] = []
         self._bytes_per_ms = rate_hz * 2 / 1000
         self._pieces: list[Piece] = []
-        self._frames: list[bytes] = []  # of the caller, one after another without a gap
+        # Of either side, one after another without a gap: mixing costs by the piece.
+        self._frames: list[bytes] = []
         self._frames_from_ms = self._frames_until_ms = 0.0
+        self._spoken: list[bytes] = []
+        self._spoken_from_ms = self._spoken_until_ms = 0.0
         self._handed_over_ms = 0.0
         self._lost = 0
 
@@ -122,9 +124,14 @@ class Recorder:
             self._hand_over(at_ms)
 
     def agent(self, at_ms: float, pcm: bytes) -> None:
-        self._pieces.append((AGENT, at_ms, pcm))
+        if at_ms != self._spoken_until_ms:
+            self._join_spoken()
+            self._spoken_from_ms = at_ms
+        self._spoken.append(pcm)
+        self._spoken_until_ms = at_ms + len(pcm) / self._bytes_per_ms
 
     def erase_agent_after(self, at_ms: float) -> None:
+        self._join_spoken()
         self._pieces.append((AGENT, at_ms, b""))
 
     @property
@@ -149,6 +156,9 @@ class Recorder:
             except OSError:
                 log.exception("a recording could not be finished")
                 done(None)
+            finally:
+                if self._trace_file is not None:
+                    self._trace_file.close()
 
         if not self._thread.submit(work, soon=True):
             done(None)
@@ -167,126 +177,27 @@ class Recorder:
             self._notes = notes
 
     def _write_down(self, notes: list[trace.Entry]) -> None:
-        if notes:
+        if not notes:
+            return
+        if self._trace_file is None:
             self._trace.parent.mkdir(parents=True, exist_ok=True)
-            with self._trace.open("ab") as file:
-                file.write(trace.encode(notes))
+            self._trace_file = self._trace.open("ab", buffering=0)
+        write_all(self._trace_file, trace.encode(notes))
 
     def _take(self) -> list[Piece]:
         self._join_frames()
+        self._join_spoken()
         pieces, self._pieces = self._pieces, []
         return pieces
 
     def _join_frames(self) -> None:
-        """Mixing costs by the piece: a second of frames is one."""
         if self._frames:
             self._pieces.append((CALLER, self._frames_from_ms, b"".join(self._frames)))
             self._frames = []
             self._frames_from_ms = self._frames_until_ms
 
-
-class StereoFile:
-    """A growing 16-bit stereo WAV file. Used by one thread."""
-
-    def __init__(self, path: Path, rate_hz: int) -> None:
-        self._path = path
-        self._rate_hz = rate_hz
-        self._file: FileIO | None = None
-        self._window = np.zeros((0, 2), dtype=np.int16)  # samples not written yet
-        self._written = 0  # samples in the file: where the window begins
-        self._peaks: list[npt.NDArray[np.float32]] = []
-        self._bucket = np.zeros((0, 2), dtype=np.int16)
-
-    def write(self, pieces: list[Piece], until_ms: float | None) -> None:
-        """Mix the pieces in; write what lies before `until_ms` (None: everything)."""
-        self._make_room(pieces)
-        for channel, at_ms, pcm in pieces:
-            self._mix(channel, at_ms, pcm)
-        end = len(self._window) if until_ms is None else self._index(until_ms)
-        end = max(0, min(end, len(self._window)))
-        if end:
-            self._flush(end)
-
-    def _index(self, at_ms: float) -> int:
-        return round(at_ms * self._rate_hz / 1000) - self._written
-
-    def _make_room(self, pieces: list[Piece]) -> None:
-        """Lengthen the window once for all pieces; one that lies absurdly far ahead gets no room and is left out."""
-        size = len(self._window)
-        furthest = size + LONGEST_JUMP_MS * self._rate_hz / 1000
-        ends = [self._index(at_ms) + len(pcm) // 2 for _, at_ms, pcm in pieces if pcm]
-        end = max((end for end in ends if end <= furthest), default=0)
-        if end > size:
-            grown = np.zeros((end, 2), dtype=np.int16)
-            grown[:size] = self._window
-            self._window = grown
-
-    def _mix(self, channel: int, at_ms: float, pcm: bytes) -> None:
-        start = self._index(at_ms)
-        if not pcm:
-            self._window[max(start, 0) :, channel] = 0
-            return
-        samples = np.frombuffer(pcm, dtype=np.int16)
-        if start < 0:
-            samples, start = samples[-start:], 0
-        end = start + len(samples)
-        if end <= len(self._window):
-            self._window[start:end, channel] = samples
-
-    def _flush(self, count: int) -> None:
-        block, self._window = self._window[:count], self._window[count:]
-        if self._file is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("wb", buffering=0)
-            _write_all(self._file, header(self._rate_hz, 0))
-        _write_all(self._file, block.tobytes())
-        self._written += count
-        os.pwrite(self._file.fileno(), header(self._rate_hz, self._written), 0)
-        self._note_peaks(block)
-
-    def _note_peaks(self, block: npt.NDArray[np.int16]) -> None:
-        size = self._rate_hz // PEAKS_PER_SECOND
-        block = np.concatenate([self._bucket, block])
-        whole = len(block) // size
-        if whole:
-            # Read as unsigned, the one value whose negative does not fit is right too.
-            levels = np.abs(block[: whole * size]).view(np.uint16)
-            loudest = np.maximum.reduceat(levels, np.arange(0, whole * size, size), axis=0)
-            self._peaks.append((loudest / 32768.0).astype(np.float32))
-        self._bucket = block[whole * size :]
-
-    def close(self, lost: int) -> Finished | None:
-        """None when nothing was recorded."""
-        if self._file is None:
-            return None
-        self._file.close()
-        peaks = np.round(np.concatenate([np.zeros((0, 2)), *self._peaks]).astype(np.float64), 3)
-        self._window = self._bucket = np.zeros((0, 2), dtype=np.int16)  # the call may be remembered for a while
-        self._peaks = []
-        return Finished(
-            path=self._path,
-            rate_hz=self._rate_hz,
-            duration_ms=self._written * 1000 / self._rate_hz,
-            size_bytes=self._path.stat().st_size,
-            peaks=Peaks(
-                per_second=PEAKS_PER_SECOND,
-                caller=tuple(peaks[:, CALLER].tolist()),
-                agent=tuple(peaks[:, AGENT].tolist()),
-            ),
-            lost_pieces=lost,
-        )
-
-
-def _write_all(file: FileIO, data: bytes) -> None:
-    """An unbuffered file may take less than it is given."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[file.write(rest) :]
-
-
-def header(rate_hz: int, samples: int) -> bytes:
-    """A canonical WAV header for 16-bit stereo."""
-    size = samples * 4
-    return HEADER.pack(
-        b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, 1, 2, rate_hz, rate_hz * 4, 4, 16, b"data", size
-    )  # fmt: skip
+    def _join_spoken(self) -> None:
+        if self._spoken:
+            self._pieces.append((AGENT, self._spoken_from_ms, b"".join(self._spoken)))
+            self._spoken = []
+            self._spoken_from_ms = self._spoken_until_ms

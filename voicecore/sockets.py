@@ -24,6 +24,9 @@ CLOSE_TIMEOUT_S = 2.0  # for the peer's half of the closing handshake
 BACKLOG_LIMIT = 1 << 20  # bytes unsent: two minutes of telephone audio that nobody takes
 
 
+_TEXT = WSMsgType.TEXT
+
+
 class Peer(Protocol):
     """Who listens to a socket. Called synchronously from the receive callback."""
 
@@ -53,6 +56,7 @@ class MediaSocket(WSListener):
         "_connect",
         "_fragments",
         "_limit",
+        "_message",
         "_peer",
         "_send_timeout_s",
         "_stuck_timer",
@@ -65,6 +69,7 @@ class MediaSocket(WSListener):
         self._limit = max_message_bytes
         self._send_timeout_s = send_timeout_s
         self._peer: Peer | None = None
+        self._message: Callable[[bytes], None]  # the peer's
         self._transport: WSTransport | None = None
         self._fragments = bytearray()
         self._stuck_timer: asyncio.TimerHandle | None = None
@@ -79,7 +84,8 @@ class MediaSocket(WSListener):
         below = transport.underlying_transport
         below.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SYSTEM_BUFFER_BYTES)
         below.set_write_buffer_limits(high=HIGH_WATER_BYTES)
-        self._peer = self._connect(self)
+        self._peer = peer = self._connect(self)
+        self._message = peer.message
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind, peer = frame.msg_type, self._peer
@@ -88,9 +94,9 @@ class MediaSocket(WSListener):
             if kind is WSMsgType.CLOSE:
                 transport.disconnect()
             return
-        if kind is WSMsgType.TEXT:
+        if kind is _TEXT:
             if frame.fin:
-                peer.message(frame.get_payload_as_bytes())
+                self._message(frame.get_payload_as_bytes())
             else:
                 self._fragment(frame)
         elif kind is WSMsgType.CONTINUATION:
@@ -138,17 +144,13 @@ class MediaSocket(WSListener):
 
     # --- outward ------------------------------------------------------------------------------------
 
-    @property
-    def backlog_bytes(self) -> int:
-        """Bytes accepted for sending and not yet taken by the system."""
-        return 0 if self._transport is None else self._transport.underlying_transport.get_write_buffer_size()
-
     def send(self, data: bytes) -> None:
         """Send one text message; dropped when the socket is closing or gone."""
-        if self._transport is None or self._closing:
+        transport = self._transport
+        if transport is None or self._closing:
             return
-        self._transport.send(WSMsgType.TEXT, data)
-        if (backlog := self.backlog_bytes) > self.worst_backlog_bytes:
+        transport.send(_TEXT, data)
+        if (backlog := transport.underlying_transport.get_write_buffer_size()) > self.worst_backlog_bytes:
             self.worst_backlog_bytes = backlog
             if backlog > BACKLOG_LIMIT:
                 self._cut()
@@ -171,7 +173,7 @@ class MediaSocket(WSListener):
             self._break(MessageTooLarge(f"a message of more than {self._limit} bytes"))
         elif frame.fin:
             whole, self._fragments = bytes(self._fragments), bytearray()
-            self._peer.message(whole)
+            self._message(whole)
 
     def _break(self, error: VoicecoreError) -> None:
         if self._peer is not None:

@@ -16,8 +16,8 @@ from collections.abc import Callable
 import msgspec
 
 from pipelines.errors import AuthenticationError
+from voicecore.calling import Ticket
 from voicecore.fellows import Fellows
-from voicecore.session import Ticket
 
 LIFETIME_S = 120  # from the webhook's answer to the carrier's connection: seconds at most
 USED = "ticket_used"

@@ -7,6 +7,7 @@ only. Each stage has a colour and a character of its own, so nothing is lost wit
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.timing import Stage, Turn, response_latency_ms, waterfall
+from pipelines.usage import Usage
 from voicecore.domain.percentiles import stage_summaries
 
 if TYPE_CHECKING:  # the database behind them costs a second of start, which a caller need not wait for
@@ -174,6 +176,26 @@ def percentiles(turns: Sequence[Turn]) -> Table:
     return table
 
 
+def usage_table(usage: Usage) -> Table:
+    """What each model did, and its price."""
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    table.add_column("used")
+    names = ("input", "cached", "output", "wasted", "spoken", "unheard", "heard s", "US$")
+    for name in names:
+        table.add_column(name, justify="right")
+    for model, used in usage.items():
+        tokens = (used.input_tokens, used.cached_tokens, used.output_tokens, used.wasted_tokens)
+        amounts = [*tokens, used.spoken_characters, used.unheard_characters]
+        shown = [f"{amount}" if amount else "-" for amount in amounts]
+        heard = f"{used.heard_s:.1f}" if used.heard_s else "-"
+        table.add_row(Text(model), *shown, heard, dollars(used.cost_microusd))
+    return table
+
+
+def dollars(microusd: int | None) -> str:
+    return "unknown" if microusd is None else f"{Decimal(microusd) / 1_000_000:.6f}"  # that is exact
+
+
 def _heading(detail: CallDetail) -> Text:
     call = detail.call
     text = Text.assemble((call.external_id, "bold"), f"  {call.sid}\n" if call.sid else "\n")
@@ -209,6 +231,9 @@ def draw_call(console: Console, detail: CallDetail) -> None:
         console.print(draw_turn(turn, scale_ms, width=width, colours=colours), "")
     if scale_ms:
         console.print(percentiles(turns), "")
+    if detail.call.usage:
+        console.print(usage_table(detail.call.usage))
+        console.print(f"cost         {dollars(detail.call.cost_microusd)}", "")
     for booked in detail.appointments:
         console.print(f"appointment  {booked.external_id}  {booked.starts_at:%Y-%m-%d %H:%M %Z}  {booked.status.value}")
     if detail.recording is not None:

@@ -14,11 +14,12 @@ from aiohttp import web
 from config.schema import ServerSettings
 from pipelines.errors import AuthenticationError, NotFound
 from voicecore.admission import Admission, Refused
+from voicecore.calling import Ticket
 from voicecore.gateway import TWILIO_PATH
-from voicecore.services.agents import Agents
-from voicecore.session import Ticket
+from voicecore.services.briefing import Briefings
 from voicecore.tickets import Tickets
 from voicecore.transports.twilio_signature import CarrierSignature
+from voicecore.warmup import Warmup
 
 log = structlog.get_logger(__name__)
 
@@ -33,15 +34,17 @@ class VoiceWebhook:
         self,
         settings: ServerSettings,
         admission: Admission,
-        agents: Agents,
+        briefings: Briefings,
         tickets: Tickets,
         signature: CarrierSignature,
+        warmup: Warmup,
     ) -> None:
         self._overflow = settings.admission
         self._admission = admission
-        self._agents = agents
+        self._briefings = briefings
         self._tickets = tickets
         self._signature = signature
+        self._warmup = warmup
         self._public_url = settings.public_url.rstrip("/")
 
     def routes(self) -> list[web.RouteDef]:
@@ -59,7 +62,7 @@ class VoiceWebhook:
         agent_id = request.query.get("agent", "") or form.get("agent", "")
         number = form.get("To", "")
         try:
-            routed = await self._agents.route(agent_id, number)
+            routed = await self._briefings.route(agent_id, number)
             self._admission.check_quota(routed.agent.organization_uid)
             self._admission.admit(form.get("From", ""), number)
         except Refused as refused:
@@ -68,6 +71,7 @@ class VoiceWebhook:
         except NotFound as error:
             log.warning("call_refused", code=error.code, reason=error.message, agent=agent_id, number=number)
             return _twiml(_spoken(UNKNOWN_TEXT))
+        self._warmup.ringing(routed)
         ticket = Ticket(
             call_sid=form.get("CallSid", ""),
             agent_id=routed.agent.external_id,

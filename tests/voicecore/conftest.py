@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from argon2 import PasswordHasher
 from media_server import SEED, House, Serve, settings
 from structlog.testing import capture_logs
@@ -61,3 +63,13 @@ async def serve(tmp_path: Path, seeded_data: Path) -> AsyncIterator[Serve]:
 @pytest.fixture
 async def house(serve: Serve) -> House:
     return await serve()
+
+
+@pytest.fixture
+def own_logging() -> Iterator[None]:
+    """Commands set up logging for their process; here it is taken back."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()

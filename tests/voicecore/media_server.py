@@ -223,9 +223,7 @@ class RawSocket:
     async def greeted(self, house: House) -> None:
         """Wait until the whole greeting was heard, and leave nothing of it unread."""
         await house.happened(self.sid, EventKind.REPLY_FINISHED)
-        with contextlib.suppress(TimeoutError):
-            while True:
-                await self.until("mark", timeout_s=0.05)  # it was all sent a while ago
+        await self.marks()
 
     async def media(self, frames: Iterable[bytes]) -> None:
         """Audio in a burst: call time counts samples, so nobody has to wait for it."""
@@ -244,6 +242,14 @@ class RawSocket:
                 message: dict[str, Any] = json.loads(await self.connection.recv())
                 if message["event"] == event and message.get("mark") != {"name": FIRST_MARK}:
                     return message
+
+    async def marks(self) -> list[dict[str, Any]]:
+        """All marks of a reply that is over by the clock: they were sent a while ago. Raises ConnectionClosed."""
+        found: list[dict[str, Any]] = []
+        with contextlib.suppress(TimeoutError):
+            while True:
+                found.append(await self.until("mark", timeout_s=0.05))
+        return found
 
     async def closed(self, timeout_s: float = 8.0) -> tuple[int | None, str]:
         """Read to the end: close code and reason, (None, "") when the connection was cut."""

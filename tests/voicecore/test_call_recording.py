@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines import trace
-from voicecore.recording import AGENT, CALLER, Finished, Recorder, RecordingThread, StereoFile, header
+from voicecore.recording import Recorder, RecordingThread
+from voicecore.stereo_file import AGENT, CALLER, Finished, StereoFile, header
 
 RATE = 8000
 

@@ -42,6 +42,15 @@ async def test_an_engine_that_is_not_there_is_named_with_the_next_step() -> None
     assert finding.advice
 
 
+async def test_missing_weights_are_named_with_the_command_that_fetches_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    whisper = StageSettings(provider="faster-whisper", options={"model": "base"})
+    finding = await engine("stt", whisper, Verdict.FAIL)
+    assert (finding.verdict, finding.advice) == (Verdict.FAIL, "hf download Systran/faster-whisper-base")
+
+
 async def test_a_broken_fallback_only_warns() -> None:
     good, bad = StageSettings(provider="simulated"), StageSettings(provider="nobody")
     vad = StageSettings(provider="webrtc", fallback=(bad,))

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
-import structlog
 from media_server import QUICK, SILENT, House, speech
 
 from pipelines import trace
@@ -22,7 +19,7 @@ from voicecore.phone.caller import Manners
 from voicecore.recording import TRACE_SUFFIX
 
 FRAME_MS = 20.0
-REPEATED_MS = 40.0  # one frame, and frames that came late by less than one: the machine may be busy
+REPEATED_MS = 20.0  # one frame, on a machine that keeps up
 SEED = """
 organizations:
   - id: acme
@@ -30,16 +27,6 @@ organizations:
     agents: [{id: dental, name: Dental}]
     calls: [{id: call_old, agent: dental, started_at: 2030-01-01T09:00:00Z}]
 """
-
-
-@pytest.fixture(autouse=True)
-def own_logging() -> Iterator[None]:
-    """Commands set up logging for their process; here it is taken back."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-    structlog.reset_defaults()
 
 
 class Shell:
@@ -61,21 +48,27 @@ class Shell:
 
 
 @pytest.fixture
-def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
+def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], own_logging: None) -> Shell:
     return Shell(tmp_path / "data", capsys)
 
 
-async def recorded(house: House, **call: Any) -> tuple[str, Path]:
-    """Place a call. Its sid, and its recording."""
+class Recorded(NamedTuple):
+    sid: str
+    path: Path
+    lag_ms: float  # by how much the event loop was late at its worst: that is not in the trace
+
+
+async def recorded(house: House, **call: Any) -> Recorded:
     result = await house.call(**call)
     detail = await house.ended(result.identity.call_sid)
     assert detail.recording is not None
-    return detail.call.sid, house.recordings / detail.recording.path
+    lag_ms = detail.call.media_health.worst_loop_lag_ms
+    return Recorded(detail.call.sid, house.recordings / detail.recording.path, lag_ms)
 
 
-def is_repeated(told: Any, turns: int, guesses: int = 0) -> None:
+def is_repeated(told: Any, lag_ms: float, turns: int, guesses: int = 0) -> None:
     assert (told["fidelity"]["turns"], told["fidelity"]["repeated"]) == (turns, turns)
-    assert told["fidelity"]["worst_ms"] <= REPEATED_MS, told["turns"]
+    assert told["fidelity"]["worst_ms"] <= REPEATED_MS + lag_ms, told["turns"]
     assert sum(told["approximations"].values()) <= guesses
     for turn in told["turns"]:
         then, now = turn["recorded"], turn["replayed"]
@@ -84,8 +77,8 @@ def is_repeated(told: Any, turns: int, guesses: int = 0) -> None:
 
 
 async def test_a_call_is_repeated_and_answers_later_with_a_longer_wait(house: House, shell: Shell) -> None:
-    sid, _ = await recorded(house, turns=2)
-    is_repeated(await shell.data_of(sid), turns=3)
+    sid, _, lag_ms = await recorded(house, turns=2)
+    is_repeated(await shell.data_of(sid), lag_ms, turns=3)
 
     told = await shell.data_of(sid, "--set", "turn.base_wait_ms=900", "turn.max_wait_ms=900", "turn.min_wait_ms=900")
     assert told["settings"][0] == {"name": "turn.base_wait_ms", "recorded": 200, "replayed": 900}
@@ -101,9 +94,9 @@ async def test_a_call_is_repeated_and_answers_later_with_a_longer_wait(house: Ho
 
 async def test_an_interruption_is_repeated_and_is_none_where_it_is_not_allowed(house: House, shell: Shell) -> None:
     rude = Manners(answer_pause_ms=200, answer_timeout_ms=3000, answer_limit_ms=1500, barge_in_ms=500)
-    sid, _ = await recorded(house, turns=2, manners=rude, agent="talker")
+    sid, _, lag_ms = await recorded(house, turns=2, manners=rude, agent="talker")
     told = await shell.data_of(sid)
-    is_repeated(told, turns=len(told["turns"]), guesses=1)  # the voice hums: its echo is another
+    is_repeated(told, lag_ms, turns=len(told["turns"]), guesses=1)  # the voice hums: its echo is another
     assert told["recorded"]["barge_ins"] == told["replayed"]["barge_ins"] == 1
     meek = await shell.data_of(sid, "--set", "turn.barge_in=false")
     assert meek["replayed"]["barge_ins"] == 0
@@ -156,7 +149,7 @@ async def test_keys_marks_and_who_hung_up_are_in_the_trace(house: House) -> None
 
 
 async def test_what_cannot_be_replayed_is_refused_with_a_reason(house: House, shell: Shell) -> None:
-    sid, path = await recorded(house, turns=1, manners=QUICK)
+    sid, path, _ = await recorded(house, turns=1, manners=QUICK)
 
     async def refused(*arguments: str) -> str:
         told = await shell(*arguments, status=2)
@@ -194,7 +187,7 @@ async def test_a_call_that_was_never_held_says_so(shell: Shell, tmp_path: Path) 
 
 async def test_a_call_cut_short_by_a_crash_is_replayed_as_far_as_it_was_written(house: House, shell: Shell) -> None:
     """The state of the disk in the middle of a call: no row of a recording, a line that was not written to its end."""
-    sid, path = await recorded(house, turns=2)
+    sid, path, _ = await recorded(house, turns=2)
     notes = path.with_suffix(TRACE_SUFFIX)
     whole = notes.read_bytes()
     notes.write_bytes(whole[: whole.rindex(b'{"is":"llm"') + 40])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pipelines.errors import AuthenticationError
+from voicecore.calling import Ticket
 from voicecore.fellows import Alone
-from voicecore.session import Ticket
 from voicecore.tickets import LIFETIME_S, Tickets
 
 TICKET = Ticket(call_sid="CA1", agent_id="dental", from_number="+49 30", to_number="+1")

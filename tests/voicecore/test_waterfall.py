@@ -1,5 +1,6 @@
 """Bars keep their proportions, and what was not heard cannot be mistaken for what was."""
 
+import io
 from datetime import UTC, datetime
 
 import pytest
@@ -8,6 +9,7 @@ from rich.console import Console
 from pipelines.events import EndReason
 from pipelines.machines.speculation import Ledger
 from pipelines.timing import Mark, Stage, Turn
+from pipelines.usage import Used
 from voicecore.domain.calls import Call, CallStatus, StoredEvent, StoredTurn
 from voicecore.services.calls import CallDetail
 from voicecore.waterfall import LOOKS, answer, bar, draw_call, figures, heard_and_unheard, scale_of
@@ -144,3 +146,24 @@ def test_a_whole_call_is_drawn() -> None:
 @pytest.mark.parametrize("width", [30, 60, 200])
 def test_a_call_in_which_nothing_happened_is_drawn_too(width: int) -> None:
     assert "no answered turns" in draw(detail(), width)
+
+
+def test_what_was_used_and_what_it_costs_stands_below() -> None:
+    call = Call(
+        uid="c",
+        organization_uid="o",
+        external_id="call_1",
+        created_at=datetime(2026, 11, 22, tzinfo=UTC),
+        usage={
+            "cloud/voice": Used(spoken_characters=40, unheard_characters=11, cost_microusd=2550),
+            "cloud/ear": Used(heard_s=2.5, cost_microusd=None),
+        },
+    )
+    console = Console(width=120, record=True, file=io.StringIO())
+    draw_call(console, CallDetail(call=call, turns=[], events=[], appointments=[]))
+    lines = console.export_text().splitlines()
+    (voice,) = (line.split() for line in lines if line.startswith("cloud/voice"))
+    assert voice == ["cloud/voice", "-", "-", "-", "-", "40", "11", "-", "0.002550"]
+    (ear,) = (line.split() for line in lines if line.startswith("cloud/ear"))
+    assert ear[-2:] == ["2.5", "unknown"]
+    assert any(line.split() == ["cost", "unknown"] for line in lines)

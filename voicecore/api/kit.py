@@ -23,6 +23,7 @@ class Auth(StrEnum):
     ACCESS = "access"
     REFRESH = "refresh"  # the handler checks the bearer token itself
     ACCESS_OR_SIGNATURE = "signature"  # a signed URL will do instead of a token
+    OPTIONAL = "optional"  # none will do, but a wrong one will not; without one the limit is that of "anonymous"
 
 
 class MethodNotAllowed(VoicecoreError):
@@ -32,6 +33,23 @@ class MethodNotAllowed(VoicecoreError):
     def __init__(self, allowed: Sequence[str]) -> None:
         super().__init__("method not allowed")
         self.allowed = tuple(sorted(allowed))
+
+
+class NotAvailableYet(VoicecoreError):
+    """The document has this operation, this server does not."""
+
+    code = "not_available_yet"
+    http_status = 503
+
+
+class Crashed(VoicecoreError):
+    """Something that nobody foresaw. `what` is what the route says then; the log has the rest."""
+
+    code = "internal"
+    http_status = 500
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
 
 
 class RateLimited(VoicecoreError):
@@ -80,8 +98,9 @@ Handler = Callable[[Exchange], Awaitable[Any]]
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the table. `limit` names a class of the surface's limits. A handler returns an instance of
-    `response`, a Reply around one, or (with `response` None) an aiohttp response of its own."""
+    """One line of the table. `limit` names a class of the surface's limits, `failure` is told when the handler crashes.
+    A handler returns an instance of `response`, a Reply around one, or (with `response` None) an aiohttp response of
+    its own."""
 
     method: str
     path: str
@@ -89,6 +108,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     tag: str
     body: type[msgspec.Struct] | None = None
+    form: type[msgspec.Struct] | None = None  # multipart; the handler reads it itself
     query: type[msgspec.Struct] | None = None
     response: Any = None
     status: int = 200
@@ -96,6 +116,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     auth: Auth = Auth.ACCESS
     permission: Permission | None = Permission.READ
     limit: str = "standard"
+    failure: str = "Internal server error"
 
 
 class Rendered(msgspec.Struct):
@@ -105,7 +126,8 @@ class Rendered(msgspec.Struct):
 
 
 class Surface(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client of one document sees. `limits` are requests per minute by class."""
+    """What a client of one document sees. `limits` are requests per minute by class, 0: as many as he likes. Routes
+    have the paths of the document, which follow `root`."""
 
     name: str
     title: str
@@ -113,9 +135,10 @@ class Surface(msgspec.Struct, frozen=True, kw_only=True):
     description: str
     routes: Sequence[Route]
     limits: Mapping[str, int]
-    render_error: Callable[[VoicecoreError | None, str], Rendered]  # None: a crash
+    render_error: Callable[[VoicecoreError, str], Rendered]  # with the request's id
     authenticate: Callable[[str], Awaitable[Principal]]
     error_shape: type[msgspec.Struct]
+    root: str = ""
     prefix: str = ""  # unknown paths below it get this surface's errors
 
 

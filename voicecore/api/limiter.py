@@ -37,8 +37,8 @@ class Limiter:
         self._windows = FixedWindowRateLimiter(MemoryStorage())
 
     async def hit(self, surface: str, limit_class: str, per_minute: int, subject: str) -> Allowance | None:
-        """Count one request. None when limits are off."""
-        if self.relaxed:
+        """Count one request. None when limits are off, or when there is none (`per_minute` 0)."""
+        if self.relaxed or not per_minute:
             return None
         item = RateLimitItemPerMinute(per_minute, namespace=surface)
         allowed = await self._windows.hit(item, limit_class, subject)

@@ -24,6 +24,7 @@ from pipelines.errors import (
 )
 from voicecore.api.kit import (
     Auth,
+    Crashed,
     Exchange,
     MethodNotAllowed,
     RateLimited,
@@ -41,19 +42,22 @@ from voicecore.domain.ids import new_external_id
 log = structlog.get_logger(__name__)
 
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
+ROUTE: web.RequestKey[Route] = web.RequestKey("route", Route)
 ALLOWANCE: web.RequestKey[Allowance] = web.RequestKey("allowance", Allowance)
 NEXT = Callable[[web.Request], Awaitable[web.StreamResponse]]
+CRASH_STATUS = Crashed.http_status
 _SECURITY = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
 def mount(app: web.Application, surface: Surface, limiter: Limiter) -> None:
     """Add the surface's routes. The application also needs `middleware` of all its surfaces."""
     for route in surface.routes:
-        app.router.add_route(route.method, route.path, _endpoint(route, surface, limiter))
+        app.router.add_route(route.method, surface.root + route.path, _endpoint(route, surface, limiter))
 
 
 def _endpoint(route: Route, surface: Surface, limiter: Limiter) -> NEXT:
     async def endpoint(request: web.Request) -> web.StreamResponse:
+        request[ROUTE] = route
         try:
             principal = await _identify(route, surface, request)
         except AuthenticationError:
@@ -77,6 +81,8 @@ async def _identify(route: Route, surface: Surface, request: web.Request) -> Pri
         return None
     if route.auth is Auth.ACCESS_OR_SIGNATURE and "signature" in request.query:
         return None
+    if route.auth is Auth.OPTIONAL and hdrs.AUTHORIZATION not in request.headers:
+        return None
     return await surface.authenticate(bearer_token(request))
 
 
@@ -84,7 +90,8 @@ async def _limit(
     route: Route, surface: Surface, limiter: Limiter, request: web.Request, principal: Principal | None
 ) -> None:
     subject = f"user:{principal.user_uid}" if principal else f"ip:{request.remote}"
-    allowance = await limiter.hit(surface.name, route.limit, surface.limits[route.limit], subject)
+    limit_class = "anonymous" if route.auth is Auth.OPTIONAL and principal is None else route.limit
+    allowance = await limiter.hit(surface.name, limit_class, surface.limits[limit_class], subject)
     if allowance is None:
         return
     request[ALLOWANCE] = allowance
@@ -125,6 +132,9 @@ def middleware(surfaces: Sequence[Surface], metrics: HttpMetrics | None = None) 
                 raise
             response = _refusal(surface_of(request.path), _translated(error), request_id)
         except VoicecoreError as error:
+            if error.http_status == CRASH_STATUS:
+                log.error("request_failed", request_id=request_id, code=error.code, reason=error.message)
+                error = _crash(request)
             response = _refusal(surface_of(request.path), error, request_id)
         except (ConnectionError, TimeoutError):
             raise  # the client left, or the server stops
@@ -138,7 +148,7 @@ def middleware(surfaces: Sequence[Surface], metrics: HttpMetrics | None = None) 
                 route=_template(request),
                 traceback=traceback.format_exc(),
             )
-            response = _refusal(surface_of(request.path), None, request_id)
+            response = _refusal(surface_of(request.path), _crash(request), request_id)
         if not response.prepared:
             response.headers["X-Request-ID"] = request_id
             response.headers.update(_SECURITY)
@@ -152,7 +162,11 @@ def middleware(surfaces: Sequence[Surface], metrics: HttpMetrics | None = None) 
     return outermost
 
 
-def _refusal(surface: Surface, error: VoicecoreError | None, request_id: str) -> web.Response:
+def _crash(request: web.Request) -> Crashed:
+    return Crashed(request[ROUTE].failure if ROUTE in request else "Internal server error")
+
+
+def _refusal(surface: Surface, error: VoicecoreError, request_id: str) -> web.Response:
     rendered = surface.render_error(error, request_id)
     response = json_response(rendered.body, rendered.status, rendered.headers)
     if isinstance(error, MethodNotAllowed):

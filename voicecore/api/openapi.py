@@ -8,7 +8,17 @@ from typing import Any
 
 import msgspec
 
-from voicecore.api.kit import Auth, Route, Surface
+from pipelines.errors import (
+    AuthenticationError,
+    ConflictError,
+    MessageTooLarge,
+    NotFound,
+    Overloaded,
+    PermissionDenied,
+    ValidationError,
+    VoicecoreError,
+)
+from voicecore.api.kit import Auth, Crashed, RateLimited, Route, Surface
 
 REFERENCE = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"\{(\w+)(?::[^{}]*)?\}")
@@ -45,7 +55,9 @@ def _operation(route: Route, surface: Surface, shapes: dict[Any, Any]) -> dict[s
         "parameters": [*_path_parameters(route), *_query_parameters(route)],
         "responses": {
             str(route.status): {"description": "Success", "content": content},
-            **{str(code): {"description": text, "content": refusal} for code, text in _refusals(route).items()},
+            **{
+                str(code): {"description": text, "content": refusal} for code, text in _refusals(route, surface).items()
+            },
         },
     }
     if route.body is not None:
@@ -53,27 +65,34 @@ def _operation(route: Route, surface: Surface, shapes: dict[Any, Any]) -> dict[s
             "required": True,
             "content": {"application/json": {"schema": shapes[route.body]}},
         }
+    if route.form is not None:
+        operation["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": _form(route.form)}}}
     if route.auth is not Auth.NONE:
         operation["security"] = [{"bearer": []}]
-        if route.auth is Auth.ACCESS_OR_SIGNATURE:
+        if route.auth in (Auth.ACCESS_OR_SIGNATURE, Auth.OPTIONAL):
             operation["security"].append({})
     return operation
 
 
-def _refusals(route: Route) -> dict[int, str]:
-    found = {429: "Too many requests", 500: "Internal error", 503: "Not available now"}
-    if route.auth is not Auth.NONE or route.path.endswith("/login"):
-        found[401] = "Not authenticated"
-    if route.permission is not None and route.auth is Auth.ACCESS:
-        found[403] = "Not permitted"
-    if "{" in route.path or route.query is not None:
-        found[404] = "Not found"
-    if route.body is not None:
-        found[413] = "Too large"
-    if route.body is not None or route.query is not None:
-        found[422] = "Invalid input"
-    if route.method != "GET":
-        found[409] = "Conflict"
+def _refusals(route: Route, surface: Surface) -> dict[int, str]:
+    """By the status that the surface renders each error with."""
+    body = route.body is not None or route.form is not None
+    opened = route.permission is not None and route.auth in (Auth.ACCESS, Auth.OPTIONAL)
+    possible: list[tuple[bool, VoicecoreError, str]] = [
+        (body or route.query is not None, ValidationError(""), "Invalid input"),
+        (route.method != "GET", ConflictError(""), "Conflict"),
+        (route.auth is not Auth.NONE or route.path.endswith("/login"), AuthenticationError(""), "Not authenticated"),
+        (opened, PermissionDenied(""), "Not permitted"),
+        (body or "{" in route.path or route.query is not None, NotFound(""), "Not found"),
+        (body, MessageTooLarge(""), "Too large"),
+        (True, RateLimited(1), "Too many requests"),
+        (True, Crashed(""), "Internal error"),
+        (True, Overloaded(""), "Not available now"),
+    ]
+    found: dict[int, str] = {}
+    for may_be, error, text in possible:
+        if may_be:
+            found.setdefault(surface.render_error(error, "").status, text)
     if route.media_type.startswith("audio/"):
         found |= {206: "Part of the file", 416: "No such range"}
     return dict(sorted(found.items()))
@@ -82,6 +101,18 @@ def _refusals(route: Route) -> dict[int, str]:
 def _path_parameters(route: Route) -> list[dict[str, Any]]:
     names = [match[1] for match in _PARAMETER.finditer(route.path)]
     return [{"name": n, "in": "path", "required": True, "schema": {"type": "string"}} for n in names]
+
+
+def _form(form: type[msgspec.Struct]) -> dict[str, Any]:
+    """Bytes are a file's contents."""
+    shape: dict[str, Any] = msgspec.json.schema(form)["$defs"][form.__name__]
+    for field in msgspec.structs.fields(form):
+        if field.type is bytes:
+            shape["properties"][field.encode_name] = {
+                "type": "string",
+                "contentMediaType": "application/octet-stream",
+            }
+    return shape
 
 
 def _query_parameters(route: Route) -> list[dict[str, Any]]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
-from aiohttp import web
+from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import BadHttpMessage
 
 from pipelines.errors import MessageTooLarge, ValidationError
 from voicecore.api.kit import BODY_LIMIT
@@ -27,6 +28,30 @@ async def read_body(request: web.Request) -> bytes:
     if len(body) > BODY_LIMIT:
         raise MessageTooLarge("request body too large")
     return body
+
+
+async def read_form(request: web.Request, limit: int) -> dict[str, bytes]:
+    """The parts of a multipart body by name, at most `limit` bytes together. Raises ValidationError,
+    MessageTooLarge."""
+    if (request.content_length or 0) > limit:
+        raise MessageTooLarge("request body too large")
+    parts: dict[str, bytes] = {}
+    left = limit
+    try:
+        reader = await request.multipart()
+        while (part := await reader.next()) is not None:
+            if not isinstance(part, BodyPartReader) or not part.name:
+                continue
+            content = bytearray()
+            while chunk := await part.read_chunk():
+                left -= len(chunk)
+                if left < 0:
+                    raise MessageTooLarge("request body too large")
+                content += chunk
+            parts[part.name] = bytes(part.decode(content))
+    except (ValueError, AssertionError, RuntimeError, BadHttpMessage) as error:
+        raise ValidationError("malformed form", (("body", "must be multipart/form-data"),)) from error
+    return parts
 
 
 def parse_body(raw: bytes, kind: type[S]) -> tuple[S, frozenset[str]]:

@@ -18,7 +18,8 @@ from config.loader import load
 from config.schema import ServerSettings
 from pipelines.errors import ConfigError
 from voicecore import heap, logs
-from voicecore.app import Server, data_ready, running, url_of
+from voicecore.app import Server, running, url_of
+from voicecore.data_directory import data_ready
 from voicecore.fleet.parent import Fleet
 
 DRAINING = "draining: {calls} call(s) may finish within {seconds} s; stop again to end them now"

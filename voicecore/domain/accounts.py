@@ -60,7 +60,16 @@ class Business(msgspec.Struct, frozen=True, kw_only=True):
     timezone: str = "UTC"
     phone: str = ""
     address: str = ""
+    profession: str = ""
+    voice_name: str = ""  # the voice it wishes for, as people call it; what an engine is told is the agent's voice_id
+    closed_at: datetime | None = None  # it is not answered any more; its calls remain
     created_at: datetime
+
+
+class Line(Business, frozen=True, kw_only=True):
+    """A business and the number that rings there, as it was written; "" when it has none."""
+
+    number: str = ""
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):

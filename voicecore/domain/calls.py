@@ -12,6 +12,7 @@ from pipelines.errors import IllegalTransition
 from pipelines.events import EndReason
 from pipelines.machines.speculation import Ledger
 from pipelines.timing import Turn
+from pipelines.usage import Usage
 
 
 class CallStatus(StrEnum):
@@ -34,6 +35,12 @@ class Outcome(StrEnum):
     COMPLETED = "completed"
     MISSED = "missed"  # never answered
     FAILED = "failed"
+
+
+class Sentiment(StrEnum):
+    POSITIVE = "positive"
+    NEUTRAL = "neutral"
+    NEGATIVE = "negative"
 
 
 _ORDER = list(CallStatus)
@@ -99,6 +106,16 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     agent_uid: str | None = None
     agent_id: str = ""
     agent_version: int = 0
+    business_uid: str | None = None  # whose line it was on
+    party_name: str = ""  # of the other party
+    transcript: str = ""  # of calls that others held, as they sent it; ours have turns
+    notes: str = ""
+    recording_url: str = ""  # where others keep theirs; ours have a Recording
+    sentiment: Sentiment | None = None  # None: nobody has judged yet
+    success: bool | None = None  # None: what `outcome` says
+    stt_ms: float | None = None  # means over the turns
+    llm_ms: float | None = None
+    tts_ms: float | None = None
     transport: str = ""
     node: str = ""  # the server process that has it; recovery looks at its own only
     end_reason: EndReason | None = None
@@ -107,6 +124,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     media_health: MediaHealth = MediaHealth()
     stages: dict[str, dict[str, float]] = {}  # stage → num, min, max, p50, p90, p95, p99 in ms
     speculation: Ledger = Ledger()
+    usage: Usage = {}  # of all turns, and of what belongs to none
+    cost_microusd: int | None = None  # millionths of a US dollar; None: not known, or not yet
     created_at: datetime
     answered_at: datetime | None = None
     ended_at: datetime | None = None
@@ -117,6 +136,14 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         if self.answered_at is None or self.ended_at is None:
             return 0.0
         return max(0.0, (self.ended_at - self.answered_at).total_seconds())
+
+    @property
+    def succeeded(self) -> bool:
+        return self.outcome is Outcome.COMPLETED if self.success is None else self.success
+
+    @property
+    def party_number(self) -> str:
+        return self.to_number if self.direction is Direction.OUTBOUND else self.from_number
 
     def instant(self, at_ms: float) -> datetime:
         """Call time → the instant."""
@@ -165,6 +192,23 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
+class LoggedCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A finished call that an agent elsewhere held and reports. It ends when it is reported."""
+
+    business_uid: str
+    party_number: str = ""
+    party_name: str = ""
+    duration_s: float = 0.0
+    stt_ms: float | None = None
+    llm_ms: float | None = None
+    tts_ms: float | None = None
+    transcript: str = ""
+    notes: str = ""
+    recording_url: str = ""
+    sentiment: Sentiment | None = None
+    success: bool | None = None
+
+
 class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
     """What a list is narrowed to; None does not narrow. `from_at` is included, `before_at` is not."""
 
@@ -172,6 +216,7 @@ class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: tuple[Outcome, ...] = ()  # narrows ended calls only
     direction: Direction | None = None
     agent_id: str | None = None
+    business_uid: str | None = None
     from_at: datetime | None = None
     before_at: datetime | None = None
     phone_number: str | None = None

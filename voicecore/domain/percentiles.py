@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from pipelines.timing import Marks, response_latency_ms, waterfall
+from pipelines.timing import Marks, Stage, response_latency_ms, waterfall
 
 QUANTILES: Mapping[str, float] = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 SMALLEST = 1e-3  # one microsecond in ms: below it a wait is zero
@@ -40,6 +40,14 @@ def stage_summaries(turns: Iterable[Marks]) -> dict[str, dict[str, float]]:
             values.setdefault(stage.value, []).append(waited)
         values.setdefault("response_latency", []).append(total)
     return {name: summary(waits) for name, waits in values.items()}
+
+
+def stage_means(turns: Iterable[Marks]) -> dict[str, float]:
+    """What the answered turns waited for recognition, model and voice on average: `stt_ms`, `llm_ms`, `tts_ms`."""
+    waits = [found for marks in turns if (found := waterfall(marks))]
+    if not waits:
+        return {}
+    return {f"{s.value}_ms": sum(w[s] for w in waits) / len(waits) for s in (Stage.STT, Stage.LLM, Stage.TTS)}
 
 
 class Sketch(msgspec.Struct):

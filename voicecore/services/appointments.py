@@ -25,14 +25,17 @@ from voicecore.domain.calendar import (
     free_slots,
     open_windows,
 )
+from voicecore.domain.customers import Customer
 from voicecore.domain.ids import new_external_id, new_uid
 from voicecore.domain.paging import Listing, Page
+from voicecore.domain.webhooks import Fact
 from voicecore.services.customers import find_or_make_customer
 from voicecore.storage import calendar as rows
-from voicecore.storage import tenants
+from voicecore.storage import customers, outbox, tenants
 from voicecore.storage.database import Database
 
 LONGEST_RANGE = timedelta(days=92)
+DEFAULT_MINUTES = 30
 
 
 class FreeSlot(NamedTuple):
@@ -41,11 +44,13 @@ class FreeSlot(NamedTuple):
 
 
 class Booking(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be booked. The customer is found by number, or made."""
+    """What is to be booked. The customer is named by id, else found by number, or made. `minutes` None: what the
+    service takes."""
 
     start: datetime
-    minutes: int
+    minutes: int | None
     service: str = ""
+    customer_id: str | None = None
     customer_name: str = ""
     customer_phone: str = ""
     resource_id: str | None = None
@@ -68,6 +73,14 @@ class Appointments:
     async def opening_hours(self, business: Business) -> list[OpeningHours]:
         async with self._database.read() as connection:
             return await rows.hours_of(connection, business.uid)
+
+    async def get(self, organization_uid: str, appointment_id: str) -> Appointment:
+        """Raises NotFound."""
+        async with self._database.read() as connection:
+            found = await rows.find(connection, organization_uid, appointment_id)
+        if found is None:
+            raise NotFound("appointment not found")
+        return found
 
     async def listing(self, organization_uid: str, wanted: AppointmentFilter, page: Page) -> Listing[Appointment]:
         async with self._database.read() as connection:
@@ -104,26 +117,21 @@ class Appointments:
 
     async def book(self, business: Business, booking: Booking) -> Appointment:
         """Raises SlotTaken (also for the past and when the business is closed), NotFound, ValidationError."""
-        if not 1 <= booking.minutes <= 1440:
+        if booking.minutes is not None and not 1 <= booking.minutes <= 1440:
             raise ValidationError("invalid duration", (("duration", "1 to 1440 minutes"),))
-        span = Span(booking.start, booking.start + timedelta(minutes=booking.minutes))
         async with self._database.write() as connection:
+            minutes = booking.minutes or await _usual_minutes(connection, business, booking.service)
+            span = Span(booking.start, booking.start + timedelta(minutes=minutes))
             resource = await self._free_resource(connection, business, span, booking.resource_id)
-            customer = await find_or_make_customer(
-                connection,
-                business.organization_uid,
-                booking.customer_phone,
-                booking.customer_name,
-                self._clock(),
-            )
+            customer = await self._customer(connection, business, booking)
             appointment = Appointment(
                 uid=new_uid(),
                 organization_uid=business.organization_uid,
                 business_uid=business.uid,
                 external_id=new_external_id("apt"),
                 customer_uid=customer.uid if customer else None,
-                customer_name=booking.customer_name,
-                customer_phone=booking.customer_phone,
+                customer_name=booking.customer_name or (customer.name if customer else ""),
+                customer_phone=booking.customer_phone or (customer.phone if customer else ""),
                 resource_uid=resource.uid,
                 service=booking.service,
                 starts_at=span.start,
@@ -134,6 +142,9 @@ class Appointments:
                 created_at=self._clock(),
             )
             await rows.add(connection, appointment)
+            await outbox.announce(
+                connection, business.organization_uid, Fact.APPOINTMENT_CREATED, appointment.external_id
+            )
             return await self._found(connection, business, appointment.external_id)
 
     async def move(self, business: Business, appointment_id: str, start: datetime) -> Appointment:
@@ -197,6 +208,17 @@ class Appointments:
             raise NotFound("appointment not found")
         return found
 
+    async def _customer(self, connection: AsyncConnection, business: Business, booking: Booking) -> Customer | None:
+        organization = business.organization_uid
+        if booking.customer_id is None:
+            return await find_or_make_customer(
+                connection, organization, booking.customer_phone, booking.customer_name, self._clock()
+            )
+        found = await customers.find(connection, organization, booking.customer_id)
+        if found is None:
+            raise NotFound("customer not found")
+        return found
+
     async def _free_resource(
         self,
         connection: AsyncConnection,
@@ -224,6 +246,11 @@ class Appointments:
             if not busy[resource.uid]:
                 return resource
         raise SlotTaken("that time is taken")
+
+
+async def _usual_minutes(connection: AsyncConnection, business: Business, service: str) -> int:
+    named = [s for s in await rows.services_of(connection, business.uid) if s.name.casefold() == service.casefold()]
+    return named[0].minutes if named else DEFAULT_MINUTES
 
 
 def local_range(business: Business, first: date, last: date) -> Span:

@@ -14,6 +14,7 @@ import structlog
 from pipelines.events import CallEvent, EndReason
 from pipelines.machines.speculation import Ledger
 from pipelines.timing import Marks, Turn
+from pipelines.usage import Usage, added, cost_microusd
 from voicecore.domain import instants
 from voicecore.domain.agents import Agent
 from voicecore.domain.calls import (
@@ -30,7 +31,7 @@ from voicecore.domain.calls import (
     outcome,
 )
 from voicecore.domain.ids import new_external_id, new_uid
-from voicecore.domain.percentiles import stage_summaries
+from voicecore.domain.percentiles import stage_means, stage_summaries
 from voicecore.storage import calls as rows
 from voicecore.storage.database import Database
 from voicecore.storage.records import plain
@@ -44,6 +45,12 @@ from voicecore.storage.writer import (
 )
 
 log = structlog.get_logger(__name__)
+
+
+def _figures(marks: list[Marks], answered_at: datetime | None, ended_at: datetime) -> dict[str, Any]:
+    """What lists and sums are made of, known at the end."""
+    duration_s = max(0.0, (ended_at - answered_at).total_seconds()) if answered_at else 0.0
+    return {"stages": stage_summaries(marks), **stage_means(marks), "duration_s": duration_s}
 
 
 class CallJournal:
@@ -60,6 +67,8 @@ class CallJournal:
         self._answered_at = call.answered_at
         self._marks: list[Marks] = []
         self._speculation = Ledger()
+        self._usage: Usage = {}
+        self._priced = True  # every turn
         self._health = MediaHealth()
 
     def event(self, event: CallEvent) -> None:
@@ -71,6 +80,8 @@ class CallJournal:
     def turn_finished(self, turn: Turn) -> None:
         self._marks.append(dict(turn.marks))
         self._speculation += turn.speculation
+        self.used(turn.usage)
+        self._priced = self._priced and turn.cost_microusd is not None
         stored = StoredTurn(
             uid=new_uid(),
             call_uid=self.call.uid,
@@ -91,15 +102,22 @@ class CallJournal:
         if self._status is CallStatus.ENDED:
             return
         self._status = CallStatus.ENDED
+        now = self._clock()
         self._change(
             status=CallStatus.ENDED.value,
-            ended_at=self._clock(),
+            ended_at=now,
             end_reason=reason.value,
             outcome=outcome(reason, answered=self._answered_at is not None).value,
-            stages=stage_summaries(self._marks),
+            **_figures(self._marks, self._answered_at, now),
             speculation=plain(self._speculation),
+            usage=plain(self._usage),
+            cost_microusd=cost_microusd(self._usage) if self._priced else None,
             media_health=plain(self._health),
         )
+
+    def used(self, usage: Usage) -> None:
+        """What engines used in no turn. Call before `ended`."""
+        self._usage = added([self._usage, usage])
 
     def media_health(self, health: MediaHealth) -> None:
         """Call before `ended`."""
@@ -164,6 +182,7 @@ class CallLog:
             agent_uid=agent.uid,
             agent_id=agent.external_id,
             agent_version=agent.version,
+            business_uid=agent.business_uid,
             transport=transport,
             node=self._node,
             metadata=metadata or {},
@@ -181,13 +200,18 @@ async def recover(database: Database, node: str) -> int:
         for call in left:
             last_ms = await rows.last_trace_ms(connection, call.uid)
             turns = await rows.turns_of(connection, call.uid)
+            ended_at = call.instant(last_ms or 0.0)
+            usage = added(turn.usage for turn in turns)
+            priced = all(turn.cost_microusd is not None for turn in turns)
             changes = {
                 "status": CallStatus.ENDED.value,
-                "ended_at": call.instant(last_ms or 0.0),
+                "ended_at": ended_at,
                 "end_reason": EndReason.SERVER_CRASHED.value,
                 "outcome": Outcome.FAILED.value,
-                "stages": stage_summaries(turn.marks for turn in turns),
+                **_figures([turn.marks for turn in turns], call.answered_at, ended_at),
                 "speculation": plain(sum((turn.speculation for turn in turns), Ledger())),
+                "usage": plain(usage),
+                "cost_microusd": cost_microusd(usage) if priced else None,
             }
             await rows.update_call(connection, call.uid, changes)
     if left:

@@ -1,15 +1,37 @@
-"""Reading calls: lists with filters, one call with everything that hangs on it, recordings."""
+"""Calls for clients: lists, sums over them, one call with everything that hangs on it, recordings, and calls that
+others held and report here."""
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.errors import NotFound
+from pipelines.events import EndReason
 from pipelines.machines.speculation import Ledger
+from pipelines.usage import Usage
+from voicecore.domain import instants
+from voicecore.domain.accounts import Line
+from voicecore.domain.agents import Agent
 from voicecore.domain.calendar import Appointment, AppointmentFilter
-from voicecore.domain.calls import Call, CallFilter, Recording, StoredEvent, StoredTurn
+from voicecore.domain.call_sums import CallTotals
+from voicecore.domain.calls import (
+    Call,
+    CallFilter,
+    CallStatus,
+    Direction,
+    LoggedCall,
+    Outcome,
+    Recording,
+    StoredEvent,
+    StoredTurn,
+)
+from voicecore.domain.ids import new_external_id, new_uid
 from voicecore.domain.paging import Listing, Page
-from voicecore.storage import calendar
+from voicecore.storage import agents, businesses, calendar, figures
 from voicecore.storage import calls as rows
 from voicecore.storage.database import Database
 
@@ -46,25 +68,55 @@ class Calls:
     async def get(self, organization_uid: str, call_id: str) -> CallDetail:
         """Raises NotFound, also for another organization's call."""
         async with self._database.read() as connection:
-            call = await rows.find(connection, organization_uid, call_id)
-            if call is None:
-                raise NotFound("call not found")
-            booked = await calendar.listing(
-                connection, organization_uid, AppointmentFilter(call_uid=call.uid), Page(0, MOST_APPOINTMENTS)
-            )
-            recordings = await rows.recordings_of(connection, organization_uid, [call.uid])
-            return CallDetail(
-                call=call,
-                turns=await rows.turns_of(connection, call.uid),
-                events=await rows.events_of(connection, call.uid),
-                appointments=booked.rows,
-                recording=recordings.get(call.uid),
-            )
+            return await _detail(connection, await rows.find(connection, organization_uid, call_id))
+
+    async def with_uid(self, organization_uid: str, uid: str) -> CallDetail:
+        """As `get`, by the uuid. Raises NotFound."""
+        async with self._database.read() as connection:
+            return await _detail(connection, await rows.with_uid(connection, organization_uid, uid))
 
     async def speculation(self, organization_uid: str, wanted: CallFilter) -> list[tuple[str, Ledger]]:
         """Sums over the ended calls that `listing` would list, by agent id."""
         async with self._database.read() as connection:
             return await rows.speculation(connection, organization_uid, wanted)
+
+    async def usage(self, organization_uid: str, wanted: CallFilter) -> list[tuple[str, Usage]]:
+        """Sums over the ended calls that `listing` would list, by agent id."""
+        async with self._database.read() as connection:
+            return await rows.usage(connection, organization_uid, wanted)
+
+    async def totals(self, organization_uid: str, wanted: CallFilter) -> CallTotals:
+        """Sums over what `listing` would list."""
+        async with self._database.read() as connection:
+            return await figures.totals(connection, organization_uid, wanted)
+
+    async def per_day(
+        self, organization_uid: str, wanted: CallFilter, days: int, tz: ZoneInfo
+    ) -> list[tuple[date, int]]:
+        """How many of the listed calls began on each of the last days up to today, by this time zone's calendar. The
+        newest first; days without a call are left out."""
+        today = instants.now().astimezone(tz).date()
+        spans = [
+            (day, instants.day_start(day, tz), instants.day_start(day + timedelta(days=1), tz))
+            for day in (today - timedelta(days=back) for back in range(days))
+        ]
+        async with self._database.read() as connection:
+            return await figures.per_day(connection, organization_uid, wanted, spans)
+
+    async def log(self, logged: LoggedCall, organization_uid: str | None) -> Call:
+        """Store a call that others held. `organization_uid` None: whoever owns the business, for agents that cannot
+        prove who they are. Raises NotFound."""
+        async with self._database.append() as connection:
+            if organization_uid is None:
+                line = await businesses.line_of_anybody(connection, logged.business_uid)
+            else:
+                line = await businesses.line(connection, organization_uid, logged.business_uid)
+            if line is None:
+                raise NotFound("business not found")
+            mine = await agents.of_business(connection, line.organization_uid, line.uid)
+            call = _held_elsewhere(logged, line, mine[0] if mine else None)
+            await rows.add(connection, call)
+        return call
 
     async def recording(self, recording_id: str, organization_uid: str | None) -> Recording:
         """`organization_uid` None: the caller holds a signature for this recording. Raises NotFound."""
@@ -73,3 +125,43 @@ class Calls:
         if found is None:
             raise NotFound("recording not found")
         return found
+
+
+async def _detail(connection: AsyncConnection, call: Call | None) -> CallDetail:
+    if call is None:
+        raise NotFound("call not found")
+    owner = call.organization_uid
+    booked = await calendar.listing(connection, owner, AppointmentFilter(call_uid=call.uid), Page(0, MOST_APPOINTMENTS))
+    recordings = await rows.recordings_of(connection, owner, [call.uid])
+    return CallDetail(
+        call=call,
+        turns=await rows.turns_of(connection, call.uid),
+        events=await rows.events_of(connection, call.uid),
+        appointments=booked.rows,
+        recording=recordings.get(call.uid),
+    )
+
+
+def _held_elsewhere(logged: LoggedCall, line: Line, agent: Agent | None) -> Call:
+    facts = msgspec.structs.asdict(logged)
+    duration_s, caller = facts.pop("duration_s"), facts.pop("party_number")
+    now = instants.now()
+    return Call(
+        uid=new_uid(),
+        organization_uid=line.organization_uid,
+        external_id=new_external_id("call"),
+        direction=Direction.INBOUND,
+        status=CallStatus.ENDED,
+        from_number=caller,
+        to_number=line.number,
+        agent_uid=agent.uid if agent else None,
+        agent_id=agent.external_id if agent else "",
+        agent_version=agent.version if agent else 0,
+        transport="logged",
+        end_reason=EndReason.CALLER_HANGUP,
+        outcome=Outcome.COMPLETED,
+        created_at=now,
+        answered_at=now - timedelta(seconds=duration_s),
+        ended_at=now,
+        **facts,
+    )

@@ -19,6 +19,7 @@ from voicecore.domain.calls import Call, CallFilter
 from voicecore.domain.paging import Page
 from voicecore.services.calls import CallDetail, Calls
 from voicecore.services.passwords import Passwords
+from voicecore.services.secret_store import SecretStore, master_keys
 from voicecore.services.seed_format import Tally
 from voicecore.services.seeding import Seeder
 from voicecore.storage import tenants
@@ -74,6 +75,9 @@ class Operator:
             return await Seeder(self._database, passwords).seed(file)
         finally:
             passwords.close()
+
+    def secrets(self, settings: ServerSettings) -> SecretStore:
+        return SecretStore(self._database, master_keys(settings))
 
     async def recent(self, limit: int) -> list[OperatorCall]:
         """Newest first, over all organizations."""

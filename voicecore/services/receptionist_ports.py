@@ -25,6 +25,14 @@ SAME_NAME = 85  # percent of rapidfuzz's token_sort_ratio: names come from speec
 DEFAULT_MINUTES = 30
 
 
+def port_services(services: list[calendar.Service]) -> list[ports.Service]:
+    return [ports.Service(service.name, service.minutes) for service in services]
+
+
+def port_hours(rows: list[calendar.OpeningHours]) -> list[ports.OpeningHours]:
+    return [ports.OpeningHours(row.weekday, _clock(row.opens), _clock(row.closes)) for row in rows]
+
+
 class AgentKnowledge:
     """Implements `ports.Knowledge`: the business's articles, narrowed to the agent's knowledge bases."""
 
@@ -47,20 +55,22 @@ class AgentKnowledge:
 
 
 class AgentCalendar:
-    """Implements `ports.Calendar`. What it books carries the call and the source "ai_phone"."""
+    """Implements `ports.Calendar`. What it books carries the call and the source."""
 
-    def __init__(self, appointments: Appointments, business: Business, call_uid: str | None) -> None:
+    def __init__(
+        self, appointments: Appointments, business: Business, call_uid: str | None, *, source: str = SOURCE
+    ) -> None:
+        self._source = source
         self._appointments = appointments
         self._business = business
         self._call_uid = call_uid
         self._tz: ZoneInfo = instants.zone(business.timezone)
 
     async def services(self) -> list[ports.Service]:
-        return [ports.Service(s.name, s.minutes) for s in await self._appointments.services(self._business)]
+        return port_services(await self._appointments.services(self._business))
 
     async def opening_hours(self) -> list[ports.OpeningHours]:
-        rows = await self._appointments.opening_hours(self._business)
-        return [ports.OpeningHours(row.weekday, _clock(row.opens), _clock(row.closes)) for row in rows]
+        return port_hours(await self._appointments.opening_hours(self._business))
 
     async def availability(self, first: date, last: date, minutes: int, limit: int = 50) -> list[ports.Slot]:
         """One slot per start, whoever of the staff is free."""
@@ -85,7 +95,7 @@ class AgentCalendar:
             customer_name=customer_name,
             customer_phone=customer_phone,
             notes=notes,
-            source=SOURCE,
+            source=self._source,
             call_uid=self._call_uid,
         )
         return self._shown(await self._appointments.book(self._business, booking))

@@ -65,6 +65,8 @@ class SeedCompany(SeedRow, frozen=True):
     timezone: str = ""
     phone: str = ""
     address: str = ""
+    profession: str = ""
+    voice_name: str = ""
 
 
 class SeedAgent(SeedRow, frozen=True):
@@ -136,6 +138,10 @@ class SeedCall(SeedRow, frozen=True):
     to_number: str = ""
     agent: Id | None = None
     end_reason: EndReason = EndReason.CALLER_HANGUP
+    party_name: str = ""
+    notes: str = ""
+    sentiment: Literal["positive", "neutral", "negative"] | None = None
+    success: bool | None = None
     metadata: dict[str, Any] = {}
     turns: tuple[SeedTurn, ...] = ()
 

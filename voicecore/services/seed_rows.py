@@ -14,7 +14,7 @@ from pipelines.timing import WATERFALL, Mark, Marks, response_latency_ms
 from voicecore.domain import phone
 from voicecore.domain.agents import AgentVersion
 from voicecore.domain.calls import outcome
-from voicecore.domain.percentiles import stage_summaries
+from voicecore.domain.percentiles import stage_means, stage_summaries
 from voicecore.services.accounts import fold_email
 from voicecore.services.agents import AgentPatch, as_version, patched
 from voicecore.services.seed_format import (
@@ -187,6 +187,7 @@ class OrganizationSeeder:
 
     async def _call(self, call: SeedCall, at: str) -> None:
         answered = call.duration_s > 0
+        agent = await self._existing("agents", call.agent, at) if call.agent else None
         marks = [marks_of(turn, _at_ms(turn, index)) for index, turn in enumerate(call.turns)]
         values = {
             "sid": call.sid,
@@ -196,7 +197,12 @@ class OrganizationSeeder:
             "to_number": call.to_number,
             "from_digits": phone.digits(call.from_number),
             "to_digits": phone.digits(call.to_number),
-            "agent_uid": await self._existing("agents", call.agent, at) if call.agent else None,
+            "agent_uid": agent,
+            "business_uid": await self._rows.business_of("agents", agent) if agent else self._business,
+            "party_name": call.party_name,
+            "notes": call.notes,
+            "sentiment": call.sentiment,
+            "success": call.success,
             "agent_id": call.agent or "",
             "agent_version": 1 if call.agent else 0,
             "end_reason": call.end_reason.value,
@@ -204,6 +210,11 @@ class OrganizationSeeder:
             "metadata": call.metadata,
             "media_health": {},
             "stages": stage_summaries(marks),
+            "stt_ms": None,
+            "llm_ms": None,
+            "tts_ms": None,
+            **stage_means(marks),
+            "duration_s": call.duration_s,
             "created_at": call.started_at,
             "answered_at": call.started_at if answered else None,
             "ended_at": call.started_at + timedelta(seconds=call.duration_s),
@@ -246,7 +257,7 @@ class OrganizationSeeder:
                 call_uid = await self._existing("calls", wanted.call, f"{at}.call")
             resource = await self._existing("resources", wanted.resource, f"{at}.resource")
             values = {
-                "business_uid": await self._rows.business_of(resource),
+                "business_uid": await self._rows.business_of("resources", resource),
                 "customer_uid": customer_uid,
                 "customer_name": customer.name if customer else "",
                 "customer_phone": customer.phone if customer else "",

@@ -53,10 +53,14 @@ class Tokens:
         self._jwt_key = hmac.digest(secret, b"jwt", hashlib.sha256)
         self._url_key = hmac.digest(secret, b"url", hashlib.sha256)
 
-    def issue(self, session: Session, kind: TokenKind) -> str:
-        """Lives for its kind's time, at most as long as the session."""
-        lifetime = timedelta(seconds=self.access_s if kind is TokenKind.ACCESS else self.refresh_s)
-        now = instants.now()
+    def issue(
+        self, session: Session, kind: TokenKind, *, lifetime_s: int | None = None, at: datetime | None = None
+    ) -> str:
+        """Lives `lifetime_s` from `at`, by default its kind's time from now, and at most as long as the session."""
+        if lifetime_s is None:
+            lifetime_s = self.access_s if kind is TokenKind.ACCESS else self.refresh_s
+        lifetime = timedelta(seconds=lifetime_s)
+        now = at or instants.now()
         claims = {
             "sub": session.user_uid,
             "sid": session.uid,

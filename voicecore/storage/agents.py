@@ -44,6 +44,12 @@ async def of_organization(connection: AsyncConnection, organization_uid: str) ->
     return await records.every(connection, Agent, query)
 
 
+async def of_business(connection: AsyncConnection, organization_uid: str, business_uid: str) -> list[Agent]:
+    """Oldest first: the first answers where none is named."""
+    query = _current().where(agents.c.organization_uid == organization_uid, agents.c.business_uid == business_uid)
+    return await records.every(connection, Agent, query.order_by(agents.c.seq))
+
+
 async def first_active(connection: AsyncConnection) -> Agent | None:
     """The oldest agent of the server that answers: routing of last resort."""
     return await records.first(connection, Agent, _current().where(agent_versions.c.active).order_by(agents.c.seq))

@@ -11,25 +11,32 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.machines.speculation import Ledger
 from pipelines.timing import response_latency_ms
+from pipelines.usage import Usage, added
 from voicecore.domain import phone
 from voicecore.domain.calls import Call, CallFilter, CallStatus, Recording, StoredEvent, StoredTurn
 from voicecore.domain.paging import Listing, Page
-from voicecore.storage import records
+from voicecore.domain.webhooks import Fact
+from voicecore.storage import outbox, records
 from voicecore.storage.schema import call_events, calls, recordings, turns
+
+FEW = 200  # rows whose documents are read without letting others go on
 
 # --- reading --------------------------------------------------------------------------------------
 
 
-def _narrowed(organization_uid: str, wanted: CallFilter) -> list[sa.ColumnElement[bool]]:
+def narrowed(organization_uid: str, wanted: CallFilter) -> list[sa.ColumnElement[bool]]:
+    """The conditions of a list, for sums over what it lists too."""
     column = calls.c
     conditions: list[sa.ColumnElement[bool]] = [column.organization_uid == organization_uid]
     if wanted.statuses or wanted.outcomes:
-        running = column.status.in_([s.value for s in wanted.statuses])
-        conditions.append(sa.or_(running, column.outcome.in_([o.value for o in wanted.outcomes])))
+        either = {column.status: wanted.statuses, column.outcome: wanted.outcomes}
+        conditions.append(sa.or_(*(c.in_([word.value for word in words]) for c, words in either.items() if words)))
     if wanted.direction is not None:
         conditions.append(column.direction == wanted.direction.value)
     if wanted.agent_id is not None:
         conditions.append(column.agent_id == wanted.agent_id)
+    if wanted.business_uid is not None:
+        conditions.append(column.business_uid == wanted.business_uid)
     if wanted.from_at is not None:
         conditions.append(column.created_at >= wanted.from_at)
     if wanted.before_at is not None:
@@ -48,7 +55,7 @@ def _narrowed(organization_uid: str, wanted: CallFilter) -> list[sa.ColumnElemen
 
 async def listing(connection: AsyncConnection, organization_uid: str, wanted: CallFilter, page: Page) -> Listing[Call]:
     """Newest first."""
-    conditions = _narrowed(organization_uid, wanted)
+    conditions = narrowed(organization_uid, wanted)
     query = sa.select(calls).where(*conditions).order_by(calls.c.created_at.desc(), calls.c.seq.desc())
     rows = await records.every(connection, Call, query.offset(page.offset).limit(page.count))
     return Listing(rows, await records.count(connection, calls, conditions))
@@ -57,6 +64,15 @@ async def listing(connection: AsyncConnection, organization_uid: str, wanted: Ca
 async def find(connection: AsyncConnection, organization_uid: str, external_id: str) -> Call | None:
     query = sa.select(calls).where(calls.c.organization_uid == organization_uid, calls.c.external_id == external_id)
     return await records.first(connection, Call, query)
+
+
+async def with_uid(connection: AsyncConnection, organization_uid: str, uid: str) -> Call | None:
+    query = sa.select(calls).where(calls.c.organization_uid == organization_uid, calls.c.uid == uid)
+    return await records.first(connection, Call, query)
+
+
+async def by_uid(connection: AsyncConnection, uid: str) -> Call | None:
+    return await records.first(connection, Call, sa.select(calls).where(calls.c.uid == uid))
 
 
 async def turns_of(connection: AsyncConnection, call_uid: str) -> list[StoredTurn]:
@@ -70,13 +86,25 @@ async def speculation(
     """Sums over the ended calls of a list, by agent id."""
     names = Ledger.__struct_fields__
     sums = [sa.func.sum(sa.func.coalesce(calls.c.speculation[name].as_float(), 0.0)) for name in names]
-    conditions = _narrowed(organization_uid, wanted)
+    conditions = narrowed(organization_uid, wanted)
     query = sa.select(calls.c.agent_id, *sums).where(*conditions).group_by(calls.c.agent_id).order_by(calls.c.agent_id)
     rows = (await connection.execute(query)).all()
     return [
         (agent_id, msgspec.convert(dict(zip(names, figures, strict=True)), Ledger, strict=False))
         for agent_id, *figures in rows
     ]
+
+
+async def usage(connection: AsyncConnection, organization_uid: str, wanted: CallFilter) -> list[tuple[str, Usage]]:
+    """Sums over the ended calls of a list, by agent id. Each document has keys of its own, which SQL cannot add."""
+    conditions = [*narrowed(organization_uid, wanted), calls.c.ended_at.is_not(None)]
+    query = sa.select(calls.c.agent_id, calls.c.usage).where(*conditions)
+    sums: dict[str, Usage] = {}
+    async with connection.stream(query.execution_options(yield_per=FEW)) as result:
+        async for rows in result.partitions():
+            for agent_id, used in rows:
+                sums[agent_id] = added([sums.get(agent_id, {}), msgspec.convert(used, Usage)])
+    return sorted(sums.items())
 
 
 async def events_of(connection: AsyncConnection, call_uid: str) -> list[StoredEvent]:
@@ -125,7 +153,12 @@ def call_row(call: Call) -> dict[str, Any]:
     return records.columns_of(calls, call) | {
         "from_digits": phone.digits(call.from_number),
         "to_digits": phone.digits(call.to_number),
+        "duration_s": call.duration_s,
     }
+
+
+async def add(connection: AsyncConnection, call: Call) -> None:
+    await connection.execute(sa.insert(calls).values(**call_row(call)))
 
 
 def turn_row(turn: StoredTurn) -> dict[str, Any]:
@@ -138,7 +171,10 @@ async def insert_many(connection: AsyncConnection, table: sa.Table, rows: list[d
 
 
 async def update_call(connection: AsyncConnection, uid: str, changes: dict[str, Any]) -> None:
+    """And announce its end, if that is what changes."""
     await connection.execute(sa.update(calls).where(calls.c.uid == uid).values(**changes))
+    if changes.get("status") == CallStatus.ENDED.value:
+        await outbox.announce_of_call(connection, uid, Fact.CALL_ENDED)
 
 
 async def delete_older(connection: AsyncConnection, organization_uid: str, before: datetime) -> None:

@@ -18,6 +18,10 @@ async def find(connection: AsyncConnection, organization_uid: str, external_id: 
     return await records.first(connection, Customer, query)
 
 
+async def by_uid(connection: AsyncConnection, uid: str) -> Customer | None:
+    return await records.first(connection, Customer, sa.select(customers).where(customers.c.uid == uid))
+
+
 async def with_number(connection: AsyncConnection, organization_uid: str, number: str) -> list[Customer]:
     """Whoever has this number in any spelling, oldest first."""
     tail = phone.tail(number)
@@ -39,3 +43,9 @@ async def add_callback(connection: AsyncConnection, request: CallbackRequest) ->
 async def callbacks(connection: AsyncConnection, organization_uid: str) -> list[CallbackRequest]:
     query = sa.select(callback_requests).where(callback_requests.c.organization_uid == organization_uid)
     return await records.every(connection, CallbackRequest, query.order_by(callback_requests.c.seq.desc()))
+
+
+async def replace(connection: AsyncConnection, customer: Customer) -> None:
+    """Write all of a known customer anew."""
+    values = records.columns_of(customers, customer) | {"phone_tail": phone.tail(customer.phone)}
+    await connection.execute(sa.update(customers).where(customers.c.uid == customer.uid).values(**values))

@@ -1,6 +1,6 @@
 """Opens the database, brings its schema up to date, and hands out transactions.
 
-`read()` and `write()` are the only two ways in. On SQLite writers queue here, in order, instead of
+`read()`, `write()` and `append()` are the only ways in. On SQLite writers queue here, in order, instead of
 polling for the file's lock; other processes are still met by the busy timeout.
 """
 
@@ -40,6 +40,7 @@ class Database:
         self._engine = engine
         self._writer = engine.execution_options(writes=True)
         self._turn = asyncio.Lock()
+        self.changes = 0  # transactions of this process that may have changed what calls are answered by
 
     @classmethod
     async def open(cls, url: str) -> Database:
@@ -90,6 +91,13 @@ class Database:
     @contextlib.asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that owns the write lock from its beginning; committed unless something is raised."""
+        async with self.append() as connection:
+            yield connection
+        self.changes += 1
+
+    @contextlib.asynccontextmanager
+    async def append(self) -> AsyncIterator[AsyncConnection]:
+        """As `write`, for what calls report: nothing that another call is answered by changes."""
         async with self._turn, self._writer.begin() as connection:
             yield connection
 

@@ -44,6 +44,10 @@ async def candidates(
     return await records.every(connection, KnowledgeArticle, query)
 
 
+async def add(connection: AsyncConnection, article: KnowledgeArticle) -> None:
+    await records.insert(connection, knowledge_articles, article)
+
+
 async def find(connection: AsyncConnection, organization_uid: str, external_id: str) -> KnowledgeArticle | None:
     column = knowledge_articles.c
     query = sa.select(knowledge_articles).where(

@@ -39,9 +39,9 @@ class Provisioner:
         )
         return (await self.connection.execute(query)).scalar()
 
-    async def business_of(self, resource_uid: str) -> str:
-        resources = metadata.tables["resources"]
-        query = sa.select(resources.c.business_uid).where(resources.c.uid == resource_uid)
+    async def business_of(self, table: str, uid: str) -> str:
+        target = metadata.tables[table]
+        query = sa.select(target.c.business_uid).where(target.c.uid == uid)
         return str((await self.connection.execute(query)).scalar_one())
 
     async def opening_hours(self, organization_uid: str, business_uid: str, spans: list[tuple[int, int, int]]) -> None:

@@ -33,8 +33,19 @@ async def business(connection: AsyncConnection, organization_uid: str, uid: str)
 
 async def first_business(connection: AsyncConnection, organization_uid: str) -> Business | None:
     """The one that what names no business belongs to."""
-    query = sa.select(businesses).where(businesses.c.organization_uid == organization_uid)
+    query = sa.select(businesses).where(
+        businesses.c.organization_uid == organization_uid, businesses.c.closed_at.is_(None)
+    )
     return await records.first(connection, Business, query.order_by(businesses.c.seq))
+
+
+async def add_account(
+    connection: AsyncConnection, user: User, organization: Organization, membership: Membership
+) -> None:
+    """Raises IntegrityError when the e-mail address is taken."""
+    await records.insert(connection, users, user)
+    await records.insert(connection, organizations, organization)
+    await records.insert(connection, memberships, membership, created_at=user.created_at)
 
 
 async def user_by_email(connection: AsyncConnection, email: str) -> User | None:
@@ -62,6 +73,10 @@ async def add_session(connection: AsyncConnection, session: Session) -> None:
 
 async def session(connection: AsyncConnection, uid: str) -> Session | None:
     return await records.first(connection, Session, sa.select(sessions).where(sessions.c.uid == uid))
+
+
+async def prolong_session(connection: AsyncConnection, uid: str, expires_at: datetime) -> None:
+    await connection.execute(sa.update(sessions).where(sessions.c.uid == uid).values(expires_at=expires_at))
 
 
 async def revoke_session(connection: AsyncConnection, uid: str, at: datetime) -> None:

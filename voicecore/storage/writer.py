@@ -19,16 +19,21 @@ import structlog
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from pipelines.events import EventKind
 from voicecore.domain.calls import Call, Recording, StoredEvent, StoredTurn
+from voicecore.domain.webhooks import Fact as Announced
 from voicecore.storage import calls as rows
-from voicecore.storage import records
+from voicecore.storage import outbox, records
 from voicecore.storage.database import Database
 from voicecore.storage.schema import call_events, calls, recordings, turns
 
 CAPACITY = 20_000
 BATCH = 500
 LINGER_S = 0.05  # events alone wait this long for company
-PACE_S = 0.1  # from one batch to the next while many calls report: a transaction costs more than what is in it
+# From one batch to the next while many calls report, for a transaction costs more than what is in it: the more facts
+# there were, the longer.
+PACE_S = (0.1, 0.25)
+PACE_PER_FACT_S = 0.01
 RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 log = structlog.get_logger(__name__)
@@ -130,24 +135,25 @@ class Writer:
             while self._waiting:
                 batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
                 await self._store(batch)
+                if len(self._waiting) < BATCH:
+                    await self._pause(len(batch))
             self._idle.set()
             if self._stopping:
                 return
-            await self._pause()
-
-    async def _pause(self) -> None:
-        """Let facts gather, unless somebody waits for them."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PACE_S):
-                await self._hurry.wait()
-        if not self._stopping:
             self._hurry.clear()
+
+    async def _pause(self, stored: int) -> None:
+        """Let facts gather, unless somebody waits for them."""
+        shortest_s, longest_s = PACE_S
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(max(shortest_s, stored * PACE_PER_FACT_S), longest_s)):
+                await self._hurry.wait()
 
     async def _store(self, batch: list[Fact]) -> None:
         attempt = 0
         while True:
             try:
-                async with self._database.write() as connection:
+                async with self._database.append() as connection:
                     await apply(connection, batch)
                 self.batches += 1
                 return
@@ -176,6 +182,9 @@ async def apply(connection: AsyncConnection, batch: list[Fact]) -> None:
     await rows.insert_many(connection, turns, finished)
     happened = [records.columns_of(call_events, fact.event) for fact in batch if isinstance(fact, EventHappened)]
     await rows.insert_many(connection, call_events, happened)
+    for fact in batch:
+        if isinstance(fact, EventHappened) and fact.event.kind == EventKind.STAGE_FAILED:
+            await outbox.announce_of_call(connection, fact.event.call_uid, Announced.AGENT_ERROR, fact.event.data)
     made = [records.columns_of(recordings, fact.recording) for fact in batch if isinstance(fact, CallRecorded)]
     await rows.insert_many(connection, recordings, made)
     for fact in batch:

@@ -62,7 +62,6 @@ class Dialect(Protocol):
 
     has_marks: bool
     close_ends_call: bool
-    audio_heads: tuple[bytes, ...]  # how senders begin a message of audio; one that begins otherwise is read at once
 
     @property
     def outbound(self) -> AudioFormat: ...

@@ -69,7 +69,6 @@ class PlainDialect:
 
     has_marks = False
     close_ends_call = True
-    audio_heads: tuple[bytes, ...] = (b'{"event":"media"', b'{"event": "media"')
 
     def __init__(self) -> None:
         self.outbound = TELEPHONE

@@ -96,7 +96,6 @@ class TwilioDialect:
 
     has_marks = True
     close_ends_call = True
-    audio_heads: tuple[bytes, ...] = (b'{"event":"media"', b'{"event": "media"')
     outbound = TELEPHONE
 
     def __init__(self) -> None:

@@ -11,20 +11,29 @@ from aiohttp.test_utils import TestClient, TestServer
 from argon2 import PasswordHasher
 from prometheus_client import CollectorRegistry
 
+from config.schema import PipelineSettings, StageSettings
+from pipelines.engines import EngineRoom
 from voicecore.api.infrastructure import add_infrastructure
 from voicecore.api.kit import Exchange, Route
 from voicecore.api.limiter import Limiter
 from voicecore.api.metrics import HttpMetrics, WriterMetrics
 from voicecore.api.mount import middleware, mount
+from voicecore.api.receptionist import surface as receptionist
 from voicecore.api.vocaliq import surface as vocaliq
+from voicecore.dealings import dealings
 from voicecore.fellows import Alone
 from voicecore.figures import Figures
+from voicecore.records import Records
 from voicecore.services.accounts import Accounts
 from voicecore.services.agents import Agents
 from voicecore.services.appointments import Appointments
+from voicecore.services.briefing import Briefings
+from voicecore.services.businesses import Businesses
 from voicecore.services.call_log import CallLog
 from voicecore.services.calls import Calls
+from voicecore.services.knowledge import KnowledgeBase
 from voicecore.services.passwords import Passwords
+from voicecore.services.secret_store import SecretStore
 from voicecore.services.tokens import Tokens, load_secret
 from voicecore.storage.database import Database
 from voicecore.storage.writer import Writer
@@ -34,6 +43,19 @@ SEED = Path(__file__).parent / "seed.yaml"
 
 def cheap_passwords() -> Passwords:
     return Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1), workers=1)
+
+
+def _simulated(stage: str, **options: object) -> StageSettings:
+    return StageSettings(provider="simulated", options={stage: options})
+
+
+# The real brain; ears and voice that answer at once.
+PIPELINE = PipelineSettings(
+    vad=StageSettings(provider="webrtc"),
+    stt=_simulated("stt", finish_ms=0, texts=["when do you open"]),
+    llm=StageSettings(provider="receptionist"),
+    tts=_simulated("tts", first_audio_ms=0, realtime_factor=1000, ms_per_character=5),
+)
 
 
 class NoCalls:
@@ -46,7 +68,9 @@ class NoCalls:
 class Server:
     """What a test may want to reach behind the sockets."""
 
-    def __init__(self, directory: Path, database: Database, writer: Writer, relaxed: bool) -> None:
+    def __init__(
+        self, directory: Path, database: Database, writer: Writer, relaxed: bool, open_call_log: bool = True
+    ) -> None:
         self.directory = directory
         self.database = database
         self.writer = writer
@@ -58,9 +82,43 @@ class Server:
         self.log = CallLog(writer)
         self.recordings = directory / "recordings"
         self.recordings.mkdir()
-        self.client = self._client(relaxed)
+        self.engines = EngineRoom({"test": PIPELINE}, "test")
+        self.knowledge = KnowledgeBase(database)
+        self.briefings = Briefings(database, self.agents, self.appointments, self.knowledge)
+        self.records = Records(
+            database=database,
+            call_log=self.log,
+            accounts=self.accounts,
+            agents=self.agents,
+            businesses=Businesses(database),
+            calls=Calls(database),
+            appointments=self.appointments,
+            knowledge=self.knowledge,
+            tokens=self.tokens,
+        )
+        self.dealings = dealings(
+            self.records,
+            self.engines,
+            self.briefings,
+            SecretStore(database, [b"a key of the tests"]),
+            directory,
+            self.recordings,
+            allow_private=True,
+            public_url="",
+            base=lambda: str(self.client.make_url("")).rstrip("/"),
+        )
+        self.client = self._client(relaxed, open_call_log)
 
-    def _client(self, relaxed: bool) -> TestClient[Any, Any]:
+    async def close(self) -> None:
+        await self.dealings.chores.close()
+        await self.client.close()
+        await self.briefings.close()
+        await self.engines.close()
+        await self.writer.stop()
+        self.passwords.close()
+        await self.database.close()
+
+    def _client(self, relaxed: bool, open_call_log: bool) -> TestClient[Any, Any]:
         surface = vocaliq.build(
             live=NoCalls(),
             accounts=self.accounts,
@@ -69,6 +127,7 @@ class Server:
             appointments=self.appointments,
             tokens=self.tokens,
             recordings=self.recordings,
+            dealings=self.dealings,
         )
 
         async def crash(exchange: Exchange) -> None:
@@ -79,8 +138,17 @@ class Server:
         )
         registry = CollectorRegistry()
         registry.register(WriterMetrics(self.writer))
-        app = web.Application(middlewares=[middleware([surface], HttpMetrics(registry))])
-        mount(app, surface, Limiter(relaxed=relaxed))
+        desk = receptionist.build(
+            accounts=self.accounts,
+            businesses=Businesses(self.database),
+            calls=Calls(self.database),
+            tokens=self.tokens,
+            open_call_log=open_call_log,
+        )
+        app = web.Application(middlewares=[middleware([surface, desk], HttpMetrics(registry))])
+        limiter = Limiter(relaxed=relaxed)
+        for mounted in (surface, desk):
+            mount(app, mounted, limiter)
         add_infrastructure(app, Figures(registry, Alone()).text, {"database": self._database_check})
         return TestClient(TestServer(app))
 

@@ -35,22 +35,19 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def start(tmp_path: Path, seeded: Path) -> AsyncIterator[Start]:
     servers: list[Server] = []
 
-    async def started(*, relaxed: bool = True) -> Server:
+    async def started(*, relaxed: bool = True, open_call_log: bool = True) -> Server:
         shutil.copy(seeded, tmp_path / "voicecore.db")
         database = await Database.open_file(tmp_path / "voicecore.db")
         writer = Writer(database)
         writer.start()
-        server = Server(tmp_path, database, writer, relaxed)
+        server = Server(tmp_path, database, writer, relaxed, open_call_log)
         await server.client.start_server()
         servers.append(server)
         return server
 
     yield started
     for server in servers:
-        await server.client.close()
-        await server.writer.stop()
-        server.passwords.close()
-        await server.database.close()
+        await server.close()
 
 
 @pytest.fixture

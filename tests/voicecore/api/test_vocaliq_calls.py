@@ -209,3 +209,12 @@ async def test_a_recording_outside_its_directory_is_not_served(server: Server) -
     assert call["status"] == "initiated"
     path = call["recording_url"].removeprefix(str(server.client.make_url("")).rstrip("/"))
     assert (await server.client.get(path)).status == 404
+
+
+async def test_what_is_not_there_yet_says_so_in_the_documents_shape(server: Server) -> None:
+    headers = await server.headers()
+    response = await server.client.post("/api/v1/calls/outbound/start", headers=headers, json={"to_number": "+49301"})
+    body = await response.json()
+    assert (response.status, body["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
+    assert "not available yet" in body["error"]["message"]
+    assert (await server.client.post("/api/v1/calls/outbound/start", json={})).status == 401

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta
@@ -13,11 +12,11 @@ from pipelines.errors import ValidationError
 from voicecore.api.kit import Exchange, Route
 from voicecore.api.vocaliq.calls import PageQuery
 from voicecore.api.vocaliq.shapes import AppointmentShape, appointment_shape
-from voicecore.api.vocaliq.words import pages, z
+from voicecore.api.vocaliq.words import optional_moment, pages, z
 from voicecore.domain import instants
-from voicecore.domain.accounts import Business
+from voicecore.domain.accounts import Business, Permission
 from voicecore.domain.calendar import AppointmentFilter, AppointmentStatus, Span
-from voicecore.services.appointments import LONGEST_RANGE, Appointments
+from voicecore.services.appointments import LONGEST_RANGE, Appointments, Booking
 from voicecore.services.calls import Calls
 
 DEFAULT_RANGE = timedelta(days=7)
@@ -58,6 +57,18 @@ class AppointmentListResponse(msgspec.Struct):
     pages: int
 
 
+class BookingRequest(msgspec.Struct):
+    """`duration` in minutes; without it the service's own (`type` names one), else 30. Without a resource any one that
+    is free. `start` without a zone is the business's time."""
+
+    start: str
+    customer_id: str | None = None
+    resource_id: str | None = None
+    duration: Annotated[int, Meta(ge=5, le=1440)] | None = None
+    type: str = ""
+    notes: str = ""
+
+
 class CalendarHandlers:
     def __init__(self, appointments: Appointments, calls: Calls) -> None:
         self._appointments = appointments
@@ -67,8 +78,8 @@ class CalendarHandlers:
         query: AvailabilityQuery = exchange.query
         business = await self._business(exchange, query.resource_id)
         tz = instants.zone(business.timezone)
-        start = _moment("start_date", query.start_date, tz) or instants.now()
-        end = _moment("end_date", query.end_date, tz) or start + DEFAULT_RANGE
+        start = optional_moment("start_date", query.start_date, tz) or instants.now()
+        end = optional_moment("end_date", query.end_date, tz, end_of_day=True) or start + DEFAULT_RANGE
         if end < start:
             raise ValidationError("Invalid input data", (("end_date", "before start_date"),))
         if end - start > LONGEST_RANGE:
@@ -88,8 +99,8 @@ class CalendarHandlers:
         if query.call_id is not None:
             call_uid = (await self._calls.get(exchange.organization_uid, query.call_id)).call.uid
         wanted = AppointmentFilter(
-            from_at=_moment("start_date", query.start_date, tz),
-            before_at=_moment("end_date", query.end_date, tz),
+            from_at=optional_moment("start_date", query.start_date, tz),
+            before_at=optional_moment("end_date", query.end_date, tz, end_of_day=True),
             statuses=(AppointmentStatus(query.status),) if query.status else (),
             resource_id=query.resource_id,
             customer_id=query.customer_id,
@@ -98,6 +109,22 @@ class CalendarHandlers:
         found = await self._appointments.listing(exchange.organization_uid, wanted, query.core())
         items = [appointment_shape(row) for row in found.rows]
         return AppointmentListResponse(items, found.total, query.page, pages(found.total, query.limit))
+
+    async def book(self, exchange: Exchange) -> AppointmentShape:
+        body: BookingRequest = exchange.body
+        business = await self._business(exchange, body.resource_id)
+        start = optional_moment("start", body.start, instants.zone(business.timezone))
+        if start is None:
+            raise ValidationError("Invalid input data", (("start", "required"),))
+        booking = Booking(
+            start=start,
+            minutes=body.duration,
+            service=body.type,
+            customer_id=body.customer_id,
+            resource_id=body.resource_id,
+            notes=body.notes,
+        )
+        return appointment_shape(await self._appointments.book(business, booking))
 
     async def _business(self, exchange: Exchange, resource_id: str | None) -> Business:
         """The resource's own, else the organization's first. Raises NotFound."""
@@ -126,13 +153,15 @@ class CalendarHandlers:
                 query=AppointmentQuery,
                 response=AppointmentListResponse,
             ),
+            Route(
+                method="POST",
+                path=f"{base}/appointments",
+                handler=self.book,
+                summary="Book; 409 when that time is taken, past, or outside the opening hours",
+                tag=tag,
+                body=BookingRequest,
+                response=AppointmentShape,
+                status=201,
+                permission=Permission.BOOK,
+            ),
         ]
-
-
-def _moment(name: str, text: str | None, tz: ZoneInfo) -> datetime | None:
-    if not text:
-        return None
-    try:
-        return instants.parse(text, tz, end_of_day=name == "end_date")
-    except (ValueError, OverflowError) as error:
-        raise ValidationError("Invalid input data", ((name, "not an ISO 8601 date or time"),)) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Protocol
 
@@ -11,15 +10,18 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from pipelines.errors import AuthenticationError, ConflictError, NotFound, ValidationError
-from voicecore.api.kit import Auth, Exchange, Route
+from pipelines.errors import ConflictError, NotFound, ValidationError
+from voicecore.api.kit import Auth, Exchange, NotAvailableYet, Route
+from voicecore.api.vocaliq.links import Links
 from voicecore.api.vocaliq.shapes import (
     AgentSpeculationShape,
+    AgentUsageShape,
     CallDetailShape,
     CallShape,
     call_shape,
     detail_shape,
     speculation_shape,
+    usage_shape,
 )
 from voicecore.api.vocaliq.words import STATUS_FILTERS, pages
 from voicecore.domain import instants
@@ -28,9 +30,8 @@ from voicecore.domain.calls import CallFilter, Direction, Recording
 from voicecore.domain.paging import Page
 from voicecore.services.accounts import Accounts
 from voicecore.services.calls import Calls
-from voicecore.services.tokens import Tokens
 
-RECORDING_URL_LIFE = timedelta(hours=1)
+TAG = "Calls"
 
 
 class PageQuery(msgspec.Struct, kw_only=True):
@@ -71,6 +72,10 @@ class SpeculationResponse(msgspec.Struct):
     items: list[AgentSpeculationShape]
 
 
+class UsageResponse(msgspec.Struct):
+    items: list[AgentUsageShape]
+
+
 class LiveCalls(Protocol):
     """The running calls of the server, whichever of its processes has them."""
 
@@ -78,17 +83,14 @@ class LiveCalls(Protocol):
 
 
 class CallHandlers:
-    """`recordings` is the directory of recordings; `public_url` is how clients reach us, "" to ask the request."""
+    """`recordings` is the directory of recordings."""
 
-    def __init__(
-        self, calls: Calls, live: LiveCalls, accounts: Accounts, tokens: Tokens, recordings: Path, public_url: str
-    ) -> None:
+    def __init__(self, calls: Calls, live: LiveCalls, accounts: Accounts, recordings: Path, links: Links) -> None:
         self._calls = calls
         self._live = live
         self._accounts = accounts
-        self._tokens = tokens
         self._recordings = recordings.resolve()
-        self._public_url = public_url.rstrip("/")
+        self._links = links
 
     async def listing(self, exchange: Exchange) -> CallListResponse:
         query: CallQuery = exchange.query
@@ -111,9 +113,19 @@ class CallHandlers:
             ]
         )
 
+    async def usage(self, exchange: Exchange) -> UsageResponse:
+        query: SpanQuery = exchange.query
+        wanted = _spanned(query, await self._accounts.organization(exchange.who))
+        sums = await self._calls.usage(exchange.organization_uid, wanted)
+        return UsageResponse([usage_shape(agent_id, used) for agent_id, used in sums])
+
     async def get(self, exchange: Exchange) -> CallDetailShape:
         detail = await self._calls.get(exchange.organization_uid, exchange.path("call_id"))
         return detail_shape(detail, self._url(detail.recording, exchange.http))
+
+    async def start(self, exchange: Exchange) -> None:
+        """Raises NotAvailableYet: there is no carrier to dial with."""
+        raise NotAvailableYet("outbound calls are not available yet")
 
     async def hang_up(self, exchange: Exchange) -> CallDetailShape:
         """Ends the call after a closing sentence. Raises NotFound, ConflictError when it does not run."""
@@ -124,15 +136,7 @@ class CallHandlers:
 
     async def recording(self, exchange: Exchange) -> web.StreamResponse:
         """The file, or the range asked for. A signed URL needs no token; either way 404 hides foreign ones."""
-        organization: str | None = None
-        if exchange.principal is not None:
-            organization = exchange.organization_uid
-        else:
-            query = exchange.http.query
-            path = exchange.http.path
-            if not self._tokens.url_is_signed(path, query.get("expires", ""), query.get("signature", "")):
-                raise AuthenticationError("invalid or expired signature")
-        found = await self._calls.recording(exchange.path("recording_id"), organization)
+        found = await self._calls.recording(exchange.path("recording_id"), self._links.organization(exchange))
         file = await asyncio.to_thread(self._file, found)
         if file is None:
             raise NotFound("recording not found")
@@ -145,19 +149,19 @@ class CallHandlers:
     def _url(self, recording: Recording | None, request: web.Request) -> str | None:
         if recording is None:
             return None
-        path = f"/recordings/{recording.external_id}.{recording.format}"
-        base = self._public_url or str(request.url.origin())
-        return base + self._tokens.sign_url(path, instants.now() + RECORDING_URL_LIFE)
+        return self._links.to(f"/recordings/{recording.external_id}.{recording.format}", request)
 
     def routes(self) -> list[Route]:
-        tag = "Calls"
+        return [*self._of_many(), *self._of_one()]
+
+    def _of_many(self) -> list[Route]:
         return [
             Route(
                 method="GET",
                 path="/api/v1/calls",
                 handler=self.listing,
                 summary="Calls, newest first",
-                tag=tag,
+                tag=TAG,
                 query=CallQuery,
                 response=CallListResponse,
                 limit="calls",
@@ -167,9 +171,32 @@ class CallHandlers:
                 path="/api/v1/speculation",
                 handler=self.speculation,
                 summary="What answers begun early gained and cost, by agent, over its ended calls (our addition)",
-                tag=tag,
+                tag=TAG,
                 query=SpanQuery,
                 response=SpeculationResponse,
+                limit="calls",
+            ),
+            Route(
+                method="GET",
+                path="/api/v1/usage",
+                handler=self.usage,
+                summary="What the engines of ended calls used and what that costs, by agent and model (our addition)",
+                tag=TAG,
+                query=SpanQuery,
+                response=UsageResponse,
+                limit="calls",
+            ),
+        ]
+
+    def _of_one(self) -> list[Route]:
+        return [
+            Route(
+                method="POST",
+                path="/api/v1/calls/outbound/start",
+                handler=self.start,
+                summary="Start an outbound call (not available yet: 503)",
+                tag=TAG,
+                permission=Permission.CONFIGURE,
                 limit="calls",
             ),
             Route(
@@ -177,7 +204,7 @@ class CallHandlers:
                 path="/api/v1/calls/{call_id}",
                 handler=self.get,
                 summary="One call with transcript, turns, events, stages, appointments and recording",
-                tag=tag,
+                tag=TAG,
                 response=CallDetailShape,
                 limit="calls",
             ),
@@ -186,7 +213,7 @@ class CallHandlers:
                 path="/api/v1/calls/{call_id}/hangup",
                 handler=self.hang_up,
                 summary="End a running call (our addition)",
-                tag=tag,
+                tag=TAG,
                 response=CallDetailShape,
                 permission=Permission.CONFIGURE,
                 limit="calls",
@@ -196,7 +223,7 @@ class CallHandlers:
                 path="/recordings/{recording_id:[^/]+}.wav",
                 handler=self.recording,
                 summary="Stereo recording: caller left, agent right. Bearer token or signed URL; ranges served",
-                tag=tag,
+                tag=TAG,
                 media_type="audio/wav",
                 auth=Auth.ACCESS_OR_SIGNATURE,
                 limit="audio",

@@ -14,11 +14,9 @@ from pipelines.errors import (
     ValidationError,
     VoicecoreError,
 )
-from voicecore.api.kit import MethodNotAllowed, RateLimited, Rendered
+from voicecore.api.kit import MethodNotAllowed, NotAvailableYet, RateLimited, Rendered
 from voicecore.api.vocaliq.words import z
 from voicecore.domain import instants
-
-CRASHED = "Internal server error"
 
 
 class ErrorDetail(msgspec.Struct):
@@ -45,6 +43,7 @@ _CODES: tuple[tuple[type[VoicecoreError], str], ...] = (
     (MethodNotAllowed, "VALIDATION_ERROR"),
     (RateLimited, "RATE_LIMIT_ERROR"),
     (Overloaded, "SERVICE_UNAVAILABLE"),
+    (NotAvailableYet, "SERVICE_UNAVAILABLE"),
     (StageError, "SERVICE_UNAVAILABLE"),
 )
 
@@ -56,15 +55,11 @@ def _code(error: VoicecoreError) -> str:
     return "VALIDATION_ERROR" if error.http_status < 500 else "INTERNAL_ERROR"
 
 
-def render_error(error: VoicecoreError | None, request_id: str) -> Rendered:
-    """`error` None, or one that is the server's own fault, tells the client nothing but the request id."""
-    if error is None or _code(error) == "INTERNAL_ERROR":
-        body, status = ErrorBody("INTERNAL_ERROR", CRASHED), 500
-    else:
-        details: list[ErrorDetail] = []
-        if isinstance(error, ValidationError):
-            details = [ErrorDetail(field, reason) for field, reason in error.fields]
-        elif isinstance(error, ConfigError):
-            details = [ErrorDetail(error.key, error.reason)]
-        body, status = ErrorBody(_code(error), error.message, details), error.http_status
-    return Rendered(status, ErrorResponse(body, request_id, z(instants.now())))
+def render_error(error: VoicecoreError, request_id: str) -> Rendered:
+    details: list[ErrorDetail] = []
+    if isinstance(error, ValidationError):
+        details = [ErrorDetail(field, reason) for field, reason in error.fields]
+    elif isinstance(error, ConfigError):
+        details = [ErrorDetail(error.key, error.reason)]
+    body = ErrorBody(_code(error), error.message, details)
+    return Rendered(error.http_status, ErrorResponse(body, request_id, z(instants.now())))

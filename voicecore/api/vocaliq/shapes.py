@@ -8,6 +8,7 @@ import msgspec
 
 from pipelines.machines.speculation import Ledger
 from pipelines.timing import waterfall
+from pipelines.usage import Usage, Used, cost_microusd
 from voicecore.api.vocaliq.words import maybe_z, status_word, z
 from voicecore.domain.calendar import Appointment
 from voicecore.domain.calls import Call, MediaHealth, Peaks, Recording, StoredEvent, StoredTurn
@@ -37,6 +38,15 @@ class SpeculationShape(msgspec.Struct):
 
 class AgentSpeculationShape(SpeculationShape):
     agent_id: str
+
+
+class AgentUsageShape(msgspec.Struct):
+    """`models` by "provider/model", or "provider" of an engine without models. Millionths of a US dollar, by the price
+    table; null: that of some is not known."""
+
+    agent_id: str
+    cost_microusd: int | None
+    models: dict[str, Used]
 
 
 class TurnShape(msgspec.Struct):
@@ -200,6 +210,10 @@ def _turn(turn: StoredTurn) -> TurnShape:
         tools=turn.tools,
         speculation=speculation_shape(turn.speculation),
     )
+
+
+def usage_shape(agent_id: str, usage: Usage) -> AgentUsageShape:
+    return AgentUsageShape(agent_id, cost_microusd(usage), usage)
 
 
 def speculation_shape(ledger: Ledger) -> SpeculationShape:

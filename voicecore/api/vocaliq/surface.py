@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
-from aiohttp import web
-
-from voicecore.api import openapi
-from voicecore.api.kit import Auth, Exchange, Route, Surface
-from voicecore.api.mount import json_response
+from voicecore.api.documents import documented
+from voicecore.api.kit import Surface
 from voicecore.api.vocaliq.agents import AgentHandlers
+from voicecore.api.vocaliq.audio import AudioHandlers
 from voicecore.api.vocaliq.auth import SURFACE, AuthHandlers
 from voicecore.api.vocaliq.calendar import CalendarHandlers
 from voicecore.api.vocaliq.calls import CallHandlers, LiveCalls
+from voicecore.api.vocaliq.conversation import ConversationHandlers
+from voicecore.api.vocaliq.customers import CustomerHandlers
 from voicecore.api.vocaliq.errors import ErrorResponse, render_error
+from voicecore.api.vocaliq.gdpr import GdprHandlers
+from voicecore.api.vocaliq.knowledge import KnowledgeHandlers
+from voicecore.api.vocaliq.links import Links
+from voicecore.api.vocaliq.monitoring import MonitoringHandlers
+from voicecore.api.vocaliq.organizations import OrganizationHandlers
+from voicecore.api.vocaliq.webhooks import WebhookHandlers
+from voicecore.dealings import Dealings
 from voicecore.domain.accounts import Principal
 from voicecore.services.accounts import Accounts
 from voicecore.services.agents import Agents
@@ -23,7 +29,6 @@ from voicecore.services.calls import Calls
 from voicecore.services.tokens import Tokens
 
 LIMITS = {"standard": 100, "audio": 20, "calls": 10}  # requests a minute, document "Rate Limiting"
-PAGE_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 
 
 def build(
@@ -35,14 +40,24 @@ def build(
     appointments: Appointments,
     tokens: Tokens,
     recordings: Path,
+    dealings: Dealings,
     public_url: str = "",
 ) -> Surface:
     """`recordings`: their directory. `public_url`: how clients reach us; "" takes each request's own."""
+    links = Links(tokens, public_url)
     handlers = (
         AuthHandlers(accounts),
         AgentHandlers(agents),
-        CallHandlers(calls, live, accounts, tokens, recordings, public_url),
+        CallHandlers(calls, live, accounts, recordings, links),
         CalendarHandlers(appointments, calls),
+        OrganizationHandlers(dealings.organizations),
+        CustomerHandlers(dealings.customers),
+        KnowledgeHandlers(dealings.knowledge),
+        AudioHandlers(dealings.audio, links),
+        ConversationHandlers(dealings.conversations, links),
+        MonitoringHandlers(dealings.monitoring, accounts, dealings.machine),
+        GdprHandlers(dealings.privacy, links),
+        WebhookHandlers(dealings.webhooks),
     )
 
     async def authenticate(token: str) -> Principal:
@@ -60,33 +75,4 @@ def build(
         error_shape=ErrorResponse,
         prefix="/api/v1",
     )
-    return msgspec.structs.replace(surface, routes=[*surface.routes, *_documents(surface, public_url)])
-
-
-def _documents(surface: Surface, public_url: str) -> list[Route]:
-    """`/openapi.json` and `/docs` for the surface; open to all, limited like the rest."""
-
-    async def spec(exchange: Exchange) -> web.StreamResponse:
-        base = public_url.rstrip("/") or str(exchange.http.url.origin())
-        return json_response(openapi.document(surface, base))
-
-    async def docs(exchange: Exchange) -> web.StreamResponse:
-        text = openapi.page(surface, "/openapi.json")
-        return web.Response(text=text, content_type="text/html", headers=PAGE_HEADERS)
-
-    return [
-        Route(
-            method="GET",
-            path=path,
-            handler=handler,
-            summary=summary,
-            tag="Documents",
-            media_type=kind,
-            auth=Auth.NONE,
-            permission=None,
-        )
-        for path, handler, summary, kind in (
-            ("/openapi.json", spec, "This description as OpenAPI 3.1", "application/json"),
-            ("/docs", docs, "This description as a page", "text/html"),
-        )
-    ]
+    return documented(surface, public_url)

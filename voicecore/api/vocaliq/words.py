@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
+from pipelines.errors import ValidationError
+from voicecore.domain import instants
 from voicecore.domain.calls import Call, CallStatus, Outcome
 
 INITIATED, IN_PROGRESS, COMPLETED, FAILED = "initiated", "in-progress", "completed", "failed"
@@ -30,6 +33,18 @@ def z(at: datetime) -> str:
 
 def maybe_z(at: datetime | None) -> str | None:
     return None if at is None else z(at)
+
+
+def optional_moment(
+    name: str, text: str | None, tz: ZoneInfo | None = None, *, end_of_day: bool = False
+) -> datetime | None:
+    """ISO 8601 in the member `name`, of `tz` (else UTC) when it names no zone. Raises ValidationError."""
+    if not text:
+        return None
+    try:
+        return instants.parse(text, tz or ZoneInfo("UTC"), end_of_day=end_of_day)
+    except (ValueError, OverflowError) as error:
+        raise ValidationError("Invalid input data", ((name, "not an ISO 8601 date or time"),)) from error
 
 
 def status_word(call: Call) -> str:

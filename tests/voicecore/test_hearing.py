@@ -1,0 +1,95 @@
+"""Frames wait for the next ones, in order and each at its place, and nothing else does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+from typing import cast
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.audio import TELEPHONE
+from pipelines.conversation import Conversation
+from voicecore.hearing import Hearing
+from voicecore.transports.messages import Audio
+from voicecore.transports.timeline import Timeline, stretches
+
+
+def frame(number: int) -> bytes:
+    return bytes([number % 256]) * 160
+
+
+class Listener:
+    """Stands where the conversation does: so many frames may wait."""
+
+    def __init__(self, spare_frames: int) -> None:
+        self.spare_frames = spare_frames
+        self.fed: list[tuple[bytes, float, list[float]]] = []
+
+    def feed(self, audio: bytes, start_ms: float, arrivals: Sequence[float] = ()) -> None:
+        self.fed.append((audio, start_ms, list(arrivals)))
+
+
+def hearing(listener: Listener) -> Hearing:
+    ticks = count(1)
+    made = Hearing(TELEPHONE, lambda: next(ticks) / 50.0)
+    made.begin(cast(Conversation, listener))
+    return made
+
+
+def test_frames_wait_for_the_last_that_may() -> None:
+    listener = Listener(2)
+    heard = hearing(listener)
+    heard.frame(Audio(frame(1), 1))
+    heard.frame(Audio(frame(2), 2))
+    assert listener.fed == []
+    heard.frame(Audio(frame(3), 3))
+    assert listener.fed == [(frame(1) + frame(2) + frame(3), 0.0, [20.0, 40.0, 60.0])]
+
+
+def test_what_is_no_single_frame_is_heard_at_once_behind_what_waited() -> None:
+    listener = Listener(4)
+    heard = hearing(listener)
+    heard.frame(Audio(frame(1), 1))
+    heard.frame(Audio(frame(2) + frame(3), 2))
+    assert listener.fed == [(frame(1) + frame(2) + frame(3), 0.0, [20.0, 40.0, 40.0])]
+
+
+def test_nothing_is_held_while_anything_may_fall_due_and_what_waits_can_be_called_for() -> None:
+    listener = Listener(0)
+    heard = hearing(listener)
+    heard.frame(Audio(frame(1), 1))
+    assert len(listener.fed) == 1
+    listener.spare_frames = 2
+    heard.release()  # it is asked anew after everything that was heard
+    heard.frame(Audio(frame(2), 2))
+    assert len(listener.fed) == 1
+    heard.release()
+    assert listener.fed[1:] == [(frame(2), 20.0, [40.0])]
+
+
+def test_before_the_call_talks_its_audio_is_kept() -> None:
+    ticks, listener = count(1), Listener(0)
+    heard = Hearing(TELEPHONE, lambda: next(ticks) / 50.0)
+    for number in range(1, 8):
+        heard.frame(Audio(frame(number), number))
+    heard.release()
+    assert heard.timeline.frames == 0
+    heard.begin(cast(Conversation, listener))
+    assert listener.fed == [(b"".join(map(frame, range(1, 8))), 0.0, [20.0 * n for n in range(1, 8)])]
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=12))
+def test_stretches_keep_every_frame_at_its_place(steps: list[int]) -> None:
+    timeline = Timeline(TELEPHONE)
+    chunk, placed = 0, []
+    for step in steps:
+        chunk += step  # more than one: messages were lost
+        placed += [(one, start, start + 7.0) for one, start in timeline.place(frame(chunk), chunk)]
+    found = [
+        (audio[at * 160 : (at + 1) * 160], start + at * 20.0, came)
+        for audio, start, arrivals in stretches(placed)
+        for at, came in enumerate(arrivals)
+    ]
+    assert found == placed

@@ -1,0 +1,1 @@
+"""Document 002: a receptionist's clients, their calls and figures."""

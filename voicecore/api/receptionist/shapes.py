@@ -1,0 +1,96 @@
+"""Calls as the document shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from voicecore.api.receptionist.words import naive, sentiment_word
+from voicecore.domain.calls import Call, StoredTurn
+from voicecore.services.calls import CallDetail
+
+CALLER, AGENT = "Customer", "Agent"  # who speaks, in a transcript of ours
+
+
+class CallShape(msgspec.Struct, kw_only=True):
+    id: str
+    client_id: str | None
+    caller_phone: str | None
+    caller_name: str | None
+    duration_seconds: float
+    sentiment: str
+    success: bool
+    created_at: str
+
+
+class CallDetailShape(CallShape, kw_only=True):
+    """The transcript of a call that we held: a line each time somebody speaks, what was heard of it."""
+
+    stt_latency_ms: float | None
+    llm_latency_ms: float | None
+    tts_latency_ms: float | None
+    transcript: str | None
+    recording_url: str | None
+    notes: str | None
+
+
+class LoggedCallShape(msgspec.Struct):
+    id: str
+    client_id: str
+    created_at: str
+
+
+class CallListResponse(msgspec.Struct):
+    """`total` is without paging."""
+
+    total: int
+    limit: int
+    offset: int
+    calls: list[CallShape]
+
+
+class CallDetailResponse(msgspec.Struct):
+    call: CallDetailShape
+
+
+class LoggedCallResponse(msgspec.Struct):
+    call: LoggedCallShape
+
+
+def call_shape(call: Call) -> CallShape:
+    return CallShape(**_common(call))
+
+
+def detail_shape(detail: CallDetail, recording_url: str | None) -> CallDetailShape:
+    call = detail.call
+    return CallDetailShape(
+        **_common(call),
+        stt_latency_ms=call.stt_ms,
+        llm_latency_ms=call.llm_ms,
+        tts_latency_ms=call.tts_ms,
+        transcript=call.transcript or _spoken(detail.turns) or None,
+        recording_url=recording_url,
+        notes=call.notes or None,
+    )
+
+
+def _common(call: Call) -> dict[str, Any]:
+    return {
+        "id": call.uid,
+        "client_id": call.business_uid,
+        "caller_phone": call.party_number or None,
+        "caller_name": call.party_name or None,
+        "duration_seconds": call.duration_s,
+        "sentiment": sentiment_word(call.sentiment),
+        "success": call.succeeded,
+        "created_at": naive(call.created_at),
+    }
+
+
+def _spoken(turns: list[StoredTurn]) -> str:
+    lines: list[str] = []
+    for turn in turns:
+        said = ((CALLER, turn.caller_text), (AGENT, turn.heard_text))
+        lines += [f"{who}: {text}" for who, text in said if text]
+    return "\n".join(lines)

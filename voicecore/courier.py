@@ -1,0 +1,131 @@
+"""Sends what is due to webhooks: signed, to public destinations, bounded in time and number.
+
+Signatures: `X-VocalIQ-Signature` is sha256= and the HMAC-SHA256 of the raw body in hex; besides, the three headers of
+Standard Webhooks (https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+import aiohttp
+import structlog
+
+from voicecore.destinations import Destinations, PrivateDestination
+from voicecore.domain import instants
+from voicecore.domain.webhooks import Delivery
+from voicecore.services.webhooks import Due, Webhooks
+
+AT_ONCE = 20
+ATTEMPT_S = 15.0
+GONE = 410  # RFC 9110 §15.5.11: it will not come back
+
+log = structlog.get_logger(__name__)
+
+Render = Callable[[Delivery, str], Awaitable[bytes | None]]  # for a surface; None: its subject is gone
+
+
+def signed_headers(secret: str, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
+    """A secret that begins with "whsec_" is base64 in Standard Webhooks; any other is taken as it is."""
+    plain = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    standard = base64.b64encode(hmac.new(_standard_key(secret), signed, hashlib.sha256).digest()).decode()
+    return {
+        "Content-Type": "application/json",
+        "User-Agent": "voicecore-webhooks",
+        "X-VocalIQ-Signature": f"sha256={plain}",
+        "X-VocalIQ-Timestamp": str(timestamp),
+        "webhook-id": message_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": f"v1,{standard}",
+    }
+
+
+def _standard_key(secret: str) -> bytes:
+    if secret.startswith("whsec_"):
+        try:
+            return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+        except binascii.Error:
+            return secret.encode()
+    return secret.encode()
+
+
+class Courier:
+    """`step` sends what is due now; what it began goes on until `idle` or `close`."""
+
+    def __init__(self, webhooks: Webhooks, render: Render, destinations: Destinations) -> None:
+        self._webhooks = webhooks
+        self._render = render
+        self._destinations = destinations
+        self._session: aiohttp.ClientSession | None = None
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def step(self) -> int:
+        """Returns how many attempts it began."""
+        room = AT_ONCE - len(self._running)
+        due = await self._webhooks.due(instants.now(), room) if room > 0 else []
+        for one in due:
+            task = asyncio.create_task(self._attempt(one))
+            self._running.add(task)
+            task.add_done_callback(self._over)
+        return len(due)
+
+    async def idle(self) -> None:
+        """Everything that was begun is over."""
+        while self._running:
+            await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def close(self) -> None:
+        """What is cut off is sent again by whoever runs next."""
+        for task in self._running:
+            task.cancel()
+        await self.idle()
+        if self._session is not None:
+            await self._session.close()
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        """An attempt that failed in here is made again when its lease is over."""
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("courier_failed", exc_info=error)
+
+    async def _attempt(self, due: Due) -> None:
+        body = await self._render(due.delivery, due.subscription.surface)
+        if body is None:
+            await self._webhooks.settle(due.delivery, None, "what it was about is gone", final=True)
+            return
+        status, error = await self._sent(due, body)
+        settled = await self._webhooks.settle(due.delivery, status, error, final=status == GONE)
+        if error:
+            log.info("webhook_failed", delivery=settled.external_id, attempt=settled.attempts, reason=error)
+
+    async def _sent(self, due: Due, body: bytes) -> tuple[int | None, str]:
+        """The status, if there was one, and what went wrong, if anything."""
+        url = due.subscription.url
+        if self._destinations.literal_refused(urlsplit(url).hostname or ""):
+            return None, "not a public address"
+        timestamp = int(instants.now().timestamp())
+        headers = signed_headers(due.secret, due.delivery.external_id, timestamp, body)
+        try:
+            async with self._client().post(url, data=body, headers=headers, allow_redirects=False) as response:
+                return response.status, "" if response.status // 100 == 2 else f"answered {response.status}"
+        except TimeoutError:
+            return None, f"no answer within {ATTEMPT_S:g} s"
+        except (aiohttp.ClientError, PrivateDestination, OSError, ValueError) as error:
+            return None, f"{type(error).__name__}: {error}"
+
+    def _client(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            # No cache of names: each connection is to an address that was checked for it.
+            connector = aiohttp.TCPConnector(resolver=self._destinations, use_dns_cache=False, limit=AT_ONCE)
+            timeout = aiohttp.ClientTimeout(total=ATTEMPT_S)
+            self._session = aiohttp.ClientSession(
+                connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()
+            )
+        return self._session

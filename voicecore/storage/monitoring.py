@@ -1,0 +1,64 @@
+"""Counts for live figures and for figures over time, made by the database."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from voicecore.domain.calls import CallStatus, Outcome
+from voicecore.domain.monitoring import Bucket, Live
+from voicecore.storage.schema import appointments, calls, turns
+
+GRAIN_S = 900  # a quarter of an hour: every time zone's hours and days begin at one
+
+
+async def live(connection: AsyncConnection, organization_uid: str) -> Live:
+    query = (
+        sa.select(calls.c.status, sa.func.count())
+        .where(calls.c.organization_uid == organization_uid, calls.c.status != CallStatus.ENDED.value)
+        .group_by(calls.c.status)
+    )
+    counts = {row[0]: int(row[1]) for row in (await connection.execute(query)).all()}
+    running = counts.get(CallStatus.RINGING, 0) + counts.get(CallStatus.ANSWERED, 0)
+    return Live(running, counts.get(CallStatus.QUEUED, 0) + counts.get(CallStatus.SCHEDULED, 0))
+
+
+async def response_ms(connection: AsyncConnection, organization_uid: str, since: datetime) -> float | None:
+    """Mean over the answered turns of calls that began since then."""
+    query = (
+        sa.select(sa.func.avg(turns.c.response_latency_ms))
+        .join(calls, calls.c.uid == turns.c.call_uid)
+        .where(calls.c.organization_uid == organization_uid, calls.c.created_at >= since)
+    )
+    return (await connection.execute(query)).scalar()
+
+
+async def quarters(connection: AsyncConnection, organization_uid: str, begin: datetime, end: datetime) -> list[Bucket]:
+    """Ended calls and appointments by the quarter of an hour in which they began or were booked; none without any."""
+    found: dict[int, Bucket] = {}
+    good = sa.case((calls.c.success.is_(None), calls.c.outcome == Outcome.COMPLETED.value), else_=calls.c.success)
+    figures: dict[str, sa.ColumnElement[Any]] = {
+        "calls": sa.func.count(),
+        "succeeded": sa.func.count(sa.case((good, 1))),
+        "duration_s": sa.func.coalesce(sa.func.sum(calls.c.duration_s), 0.0),
+    }
+    ended = calls.c.status == CallStatus.ENDED.value
+    booked: dict[str, sa.ColumnElement[Any]] = {"appointments": sa.func.count()}
+    for table, columns, more in ((calls, figures, [ended]), (appointments, booked, [])):
+        quarter = (sa.cast(sa.extract("epoch", table.c.created_at), sa.BigInteger) // GRAIN_S).label("quarter")
+        query = sa.select(quarter, *(figure.label(name) for name, figure in columns.items())).where(
+            table.c.organization_uid == organization_uid,
+            table.c.created_at >= begin,
+            table.c.created_at < end,
+            *more,
+        )
+        for row in (await connection.execute(query.group_by(quarter))).all():
+            bucket = Bucket(
+                start=datetime.fromtimestamp(row.quarter * GRAIN_S, UTC),
+                **{name: getattr(row, name) for name in columns},
+            )
+            found[row.quarter] = found[row.quarter] + bucket if row.quarter in found else bucket
+    return [found[quarter] for quarter in sorted(found)]
