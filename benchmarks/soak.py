@@ -24,7 +24,7 @@ import msgspec
 import uvloop
 
 from benchmarks.capacity.expected import expected_ms
-from benchmarks.capacity.figures import percentile
+from benchmarks.capacity.figures import Expected, percentile
 from benchmarks.capacity.generator import Generator, direct
 from benchmarks.capacity.processes import ServerProcess, cores
 from benchmarks.capacity.servers import Waits, ours
@@ -56,9 +56,7 @@ class Sample(msgspec.Struct, frozen=True):
 class Soak:
     """Drives one server and samples it."""
 
-    def __init__(
-        self, server: ServerProcess, generator: Generator, expected: dict[str, float], metrics_url: str
-    ) -> None:
+    def __init__(self, server: ServerProcess, generator: Generator, expected: Expected, metrics_url: str) -> None:
         self._server = server
         self._generator = generator
         self._expected = expected
@@ -69,7 +67,7 @@ class Soak:
 
     async def sample(self, session: aiohttp.ClientSession) -> Sample:
         figures = self._generator.figures
-        late = [answer.response_ms - self._expected[answer.utterance] for answer in figures.answers]
+        late = [answer.response_ms - self._expected.of(answer) for answer in figures.answers]
         usage = self._server.usage()
         sample = Sample(
             at_s=round(time.monotonic() - self._began_s, 1),
@@ -146,7 +144,7 @@ def verdict(samples: list[Sample]) -> list[str]:
     return faults
 
 
-async def soak(arguments: argparse.Namespace, expected: dict[str, float]) -> dict[str, Any]:
+async def soak(arguments: argparse.Namespace, expected: Expected) -> dict[str, Any]:
     server_core, generator_core = cores()
     os.sched_setaffinity(0, {generator_core})
     contender = ours(Waits(), expected)

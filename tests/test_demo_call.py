@@ -27,7 +27,7 @@ from voicecore.services.demo import read_credentials
 
 LONDON = ZoneInfo("Europe/London")
 AGREEMENT_MS = 20.0  # marks against audio
-REPEATED_MS = 40.0  # a replay against the call: one frame, and frames that came late by less than one
+REPEATED_MS = 20.0  # a replay against the call: one frame, on a machine that keeps up
 
 
 class Rest(msgspec.Struct):
@@ -62,10 +62,13 @@ async def _call(server: Server, session: aiohttp.ClientSession) -> CallResult:
     return await place_call(session, Destination(url=server.url), caller, timeout_s=120)
 
 
-def _a_replay_repeats_it(told: ReplayReport) -> None:
-    """Turns, texts, interruptions; and when decisions were taken and answers began and ended."""
+def _a_replay_repeats_it(told: ReplayReport, lag_ms: float) -> None:
+    """Turns, texts, interruptions; and when decisions were taken and answers began and ended.
+
+    By how much the event loop was late is not in the trace.
+    """
     assert told.fidelity.repeated == told.fidelity.turns == len(shipped()) + 1
-    assert told.fidelity.worst_ms <= REPEATED_MS
+    assert told.fidelity.worst_ms <= REPEATED_MS + lag_ms
     assert told.recorded.false_cut_offs == told.replayed.false_cut_offs
     assert told.end_reasons[0] == told.end_reasons[1]
 
@@ -91,7 +94,7 @@ async def test_the_demo_caller_gets_an_appointment(tmp_path: Path) -> None:
         booked = await rest.get(f"/api/v1/calendar/appointments?call_id={listed['id']}")
 
         told = await asyncio.to_thread(replayed, settings, await find(settings, listed["id"]), [])
-    _a_replay_repeats_it(told)
+    _a_replay_repeats_it(told, call["media_health"]["worst_loop_lag_ms"])
     _every_turn_is_answered(result, call)
     _the_appointment_is_what_was_read_back(booked["items"], call)
     _the_marks_agree_with_the_audio(call, _heard_in(tmp_path / "call.wav"))

@@ -28,7 +28,7 @@ from picows import WSError
 
 from benchmarks.capacity import servers
 from benchmarks.capacity.expected import expected_ms
-from benchmarks.capacity.figures import percentile
+from benchmarks.capacity.figures import Expected, percentile
 from benchmarks.capacity.generator import Dial, Generator, direct, through_webhook
 from benchmarks.capacity.processes import ServerFailed, ServerProcess, cores
 from benchmarks.capacity.report import headline, markdown, show_point
@@ -112,7 +112,7 @@ async def at_half(contender: Contender, core: int, calls: int, seconds: float) -
 
 
 def contenders(
-    arguments: argparse.Namespace, waits: Waits, expected: dict[str, float]
+    arguments: argparse.Namespace, waits: Waits, expected: Expected
 ) -> tuple[list[Contender], dict[str, str]]:
     wanted = _wanted(arguments)
     made: list[Contender] = []
@@ -145,7 +145,7 @@ def _wanted(arguments: argparse.Namespace) -> list[str]:
     return ["ours", "floor"] if arguments.quick else list(PARTS)
 
 
-async def whole(arguments: argparse.Namespace, expected: dict[str, float]) -> dict[str, Any]:
+async def whole(arguments: argparse.Namespace, expected: Expected) -> dict[str, Any]:
     server_core, generator_core = cores()
     os.sched_setaffinity(0, {generator_core})
     waits = Waits()
@@ -179,7 +179,7 @@ async def whole(arguments: argparse.Namespace, expected: dict[str, float]) -> di
     return report
 
 
-async def one_point(arguments: argparse.Namespace, expected: dict[str, float]) -> dict[str, Any]:
+async def one_point(arguments: argparse.Namespace, expected: Expected) -> dict[str, Any]:
     """A single point: of a server of ours that is started here, or of one that already runs at `--url`."""
     server_core, generator_core = cores()
     os.sched_setaffinity(0, {generator_core})

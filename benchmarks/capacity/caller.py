@@ -57,6 +57,11 @@ class Phase(Enum):
     INTERRUPTING = auto()  # talks over it
 
 
+def first_utterance(number: int, script_length: int) -> int:
+    """Where in the script a call begins."""
+    return Random(number).randrange(script_length)
+
+
 class Caller:
     """One call. `send` takes whole text messages; `frame` is to be called every 20 ms until `hang_up`."""
 
@@ -65,7 +70,7 @@ class Caller:
     ) -> None:
         self._random = Random(number)
         self._script = script
-        self._next = self._random.randrange(len(script))
+        self._next = self._first = first_utterance(number, len(script))
         self._figures = figures
         self._send = send
         self._barge_in = barge_in
@@ -142,7 +147,13 @@ class Caller:
         self._figures.utterances += 1
         self._phase = Phase.WAITING
         self._since_ms = due_ms
-        self._answer = Answer(utterance.name, began_ms + utterance.speech_end_ms, began_ms + utterance.voiced_end_ms)
+        self._answer = Answer(
+            utterance=utterance.name,
+            turn=self._next - self._first - 1,
+            opening=self._script[self._first].name,
+            speech_end_ms=began_ms + utterance.speech_end_ms,
+            voiced_end_ms=began_ms + utterance.voiced_end_ms,
+        )
 
     def _listen(self, now_ms: float) -> None:
         phase = self._phase

@@ -10,11 +10,15 @@ from collections.abc import Sequence
 
 import msgspec
 
+EARLY_TURNS = 5  # of a call: in them the turn machine gets to know the caller, and each is looked up by its place
+
 
 class Answer(msgspec.Struct):
     """One utterance and the answer to it, in milliseconds of the generator's clock."""
 
     utterance: str
+    turn: int  # of the call, from 0
+    opening: str  # the call's first utterance: the others follow in the script's order
     speech_end_ms: float
     voiced_end_ms: float
     first_ms: float = 0.0  # the first message of audible audio arrived
@@ -25,6 +29,18 @@ class Answer(msgspec.Struct):
     def response_ms(self) -> float:
         """Last audible sample of the caller → first audio of the answer."""
         return self.first_ms - self.speech_end_ms
+
+
+class Expected(msgspec.Struct, frozen=True):
+    """Last audible sample → first audio of the answer, in milliseconds."""
+
+    early: dict[tuple[str, int], float]  # by the call's first utterance and the turn
+    later: dict[str, float]  # by utterance
+
+    def of(self, answer: Answer) -> float:
+        if answer.turn < EARLY_TURNS:
+            return self.early[answer.opening, answer.turn]
+        return self.later[answer.utterance]
 
 
 class Figures:

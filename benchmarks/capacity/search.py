@@ -176,8 +176,8 @@ class Search:
         return point
 
     def _added(self, answers: list[Answer], calls: int) -> list[float]:
-        if expected := self._contender.expected_ms:
-            return [answer.response_ms - expected[answer.utterance] for answer in answers]
+        if expected := self._contender.expected:
+            return [answer.response_ms - expected.of(answer) for answer in answers]
         if calls == 1 and not self._baseline:
             names = {answer.utterance for answer in answers}
             self._baseline = {

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from benchmarks.capacity.figures import Expected
 from benchmarks.capacity.processes import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,19 +41,17 @@ class Running(msgspec.Struct, frozen=True):
 
 
 class Contender(msgspec.Struct, frozen=True):
-    """`expected_ms`: last audible sample → first audio by its own rules and engines, by utterance; empty: unknown,
-    then N = 1 is the measure."""
+    """`expected`: what its own rules and engines take where computing costs nothing; None: unknown, then N = 1 is the
+    measure."""
 
     name: str
     start: Callable[[Path], Running]
-    expected_ms: dict[str, float]
+    expected: Expected | None
     first_guess: int  # calls to begin with
     most: int
 
 
-def ours(
-    waits: Waits, expected_ms: dict[str, float], *, vad: str = "{provider: webrtc}", name: str = "ours"
-) -> Contender:
+def ours(waits: Waits, expected: Expected, *, vad: str = "{provider: webrtc}", name: str = "ours") -> Contender:
     def start(folder: Path) -> Running:
         port = free_port()
         config = folder / "capacity.yaml"
@@ -78,7 +77,7 @@ def ours(
             webhook=f"http://127.0.0.1:{port}/webhooks/twilio/voice",
         )
 
-    return Contender(name, start, expected_ms, first_guess=64, most=4096)
+    return Contender(name, start, expected, first_guess=64, most=4096)
 
 
 def floor(waits: Waits) -> Contender:
@@ -96,7 +95,7 @@ def floor(waits: Waits) -> Contender:
             environment={"PYTHONPATH": str(ROOT)},
         )
 
-    return Contender("floor", start, {}, first_guess=128, most=8192)
+    return Contender("floor", start, None, first_guess=128, most=8192)
 
 
 def pipecat(waits: Waits, configuration: str, python: Path) -> Contender:
@@ -115,4 +114,4 @@ def pipecat(waits: Waits, configuration: str, python: Path) -> Contender:
         )
 
     first = {"default": 2, "silero": 4, "external": 16}[configuration]
-    return Contender(f"peer_{configuration}", start, {}, first_guess=first, most=512)
+    return Contender(f"peer_{configuration}", start, None, first_guess=first, most=512)

@@ -11,17 +11,15 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from benchmarks.capacity.speech import SILENCE, utterances
 from benchmarks.floor.measure import Step
-from config.schema import AgentSettings
-from pipelines.audio import TELEPHONE, AudioFormat
-from pipelines.brain.tools import Toolbox
-from pipelines.conversation import Conversation, Setup, Stages
-from pipelines.events import CallEvent, EndReason
+from benchmarks.nothing import Nothing, plain_setup
+from pipelines.audio import TELEPHONE
+from pipelines.conversation import Conversation, Stages
+from pipelines.events import EndReason
 from pipelines.journal import Tape
 from pipelines.pacer import Pacer
 from pipelines.providers.simulated import (
@@ -33,8 +31,7 @@ from pipelines.providers.simulated import (
     SimulatedTtsEngine,
 )
 from pipelines.providers.webrtc import WebrtcVadOptions, WebrtcVadStream
-from pipelines.stages import SttOptions, SttSession, Voice
-from pipelines.timing import Turn
+from pipelines.stages import SttOptions, SttSession
 from voicecore.recording import Finished, Recorder, RecordingThread
 from voicecore.transports.messages import Audio
 from voicecore.transports.timeline import Timeline
@@ -43,27 +40,6 @@ from voicecore.transports.twilio import TwilioDialect
 T = TypeVar("T")
 MANY_CALLS = 300
 SECOND = 50  # frames between two looks at the event loop
-
-
-class _Nothing:
-    """Outlet, journal, tape and every port of the toolbox that do nothing."""
-
-    audio_format: AudioFormat = TELEPHONE
-    has_marks = False
-
-    def send_audio(self, audio: bytes) -> None: ...
-    def send_mark(self, name: str) -> None: ...
-    def send_clear(self) -> bool:
-        return False
-
-    def send_transcript(self, role: str, text: str) -> None: ...
-    def hang_up(self) -> None: ...
-    def event(self, event: CallEvent) -> None: ...
-    def turn_finished(self, turn: Turn) -> None: ...
-    def ended(self, reason: EndReason, at_ms: float) -> None: ...
-    def caller(self, at_ms: float, pcm: bytes) -> None: ...
-    def agent(self, at_ms: float, pcm: bytes) -> None: ...
-    def erase_agent_after(self, at_ms: float) -> None: ...
 
 
 def messages(seconds: int) -> list[bytes]:
@@ -124,25 +100,14 @@ class _Call:
     """One running conversation, its dialect and its timeline."""
 
     def __init__(self, tape: Tape | None, pacer: Pacer, stt: SttSession) -> None:
-        nothing = _Nothing()
-        port: Any = nothing  # of the toolbox: the simulated model calls no tool
-        setup = Setup(
-            agent=AgentSettings(),
-            greeting="",
-            system_prompt="",
-            facts={},
-            now=datetime.now(UTC),
-            voice=Voice(),
-            toolbox=lambda _: Toolbox(port, port, port, now=lambda: datetime.now(UTC)),
-            inbound=TELEPHONE,
-        )
+        nothing = Nothing()
         stages = Stages(
             vad=WebrtcVadStream(WebrtcVadOptions(), 8000),
             stt=stt,
             llm=SimulatedLlmEngine(SimulatedLlm(first_token_ms=0, tokens_per_s=1e6)),
             tts=SimulatedTtsEngine(SimulatedTts(first_audio_ms=0, realtime_factor=1e6)),
         )
-        self.conversation = Conversation(setup, stages, nothing, nothing, tape or nothing, pacer)
+        self.conversation = Conversation(plain_setup(), stages, nothing, nothing, tape or nothing, pacer)
         self._timeline, self._receive = Timeline(TELEPHONE), TwilioDialect().receive
         self._running = asyncio.create_task(self.conversation.run())
         self.conversation.clock.begin(pacer.now_ms())

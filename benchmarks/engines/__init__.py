@@ -1,0 +1,1 @@
+"""Engines behind networks and on graphics cards: what they add to a call, batch and save."""
