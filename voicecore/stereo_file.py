@@ -42,7 +42,7 @@ class StereoFile:
         self._file: FileIO | None = None
         self._window = np.zeros((0, 2), dtype=np.int16)  # samples not written yet
         self._written = 0  # samples in the file: where the window begins
-        self._peaks: list[npt.NDArray[np.float32]] = []
+        self._peaks = bytearray()  # caller and agent in turn, 16 bits each: calls may last for hours
         self._bucket = np.zeros((0, 2), dtype=np.int16)
 
     def write(self, pieces: list[Piece], until_ms: float | None) -> None:
@@ -100,17 +100,17 @@ class StereoFile:
             # Read as unsigned, the one value whose negative does not fit is right too.
             levels = np.abs(block[: whole * size]).view(np.uint16)
             loudest = np.maximum.reduceat(levels, np.arange(0, whole * size, size), axis=0)
-            self._peaks.append((loudest / 32768.0).astype(np.float32))
-        self._bucket = block[whole * size :]
+            self._peaks += loudest.tobytes()
+        self._bucket = block[whole * size :].copy()  # not the whole block
 
     def close(self, lost: int) -> Finished | None:
         """None when nothing was recorded."""
         if self._file is None:
             return None
         self._file.close()
-        peaks = np.round(np.concatenate([np.zeros((0, 2)), *self._peaks]).astype(np.float64), 3)
+        peaks = np.round(np.frombuffer(bytes(self._peaks), np.uint16).reshape(-1, 2) / 32768.0, 3)
         self._window = self._bucket = np.zeros((0, 2), dtype=np.int16)  # the call may be remembered for a while
-        self._peaks = []
+        self._peaks = bytearray()
         return Finished(
             path=self._path,
             rate_hz=self._rate_hz,
