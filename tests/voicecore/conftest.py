@@ -65,9 +65,9 @@ async def house(serve: Serve) -> House:
     return await serve()
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def own_logging() -> Iterator[None]:
-    """Commands set up logging for their process; here it is taken back."""
+    """Commands set up logging for their process; here it is taken back, or later tests would see no log."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield

@@ -98,9 +98,7 @@ def test_known_errors_are_one_line(tmp_path: Path) -> None:
     assert wrong.stderr == "voicecore calls: VOICECORE_PROT: no such setting; did you mean VOICECORE_PORT?\n"
 
 
-def test_a_seeded_call_is_listed_drawn_and_given_as_data(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], own_logging: None
-) -> None:
+def test_a_seeded_call_is_listed_drawn_and_given_as_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "seed.yaml"
     file.write_text(SEED)
     data = str(tmp_path / "data")
