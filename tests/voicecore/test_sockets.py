@@ -108,13 +108,13 @@ async def test_a_peer_that_ignores_the_close_is_cut(serve: Serve) -> None:
 
 async def test_a_peer_that_stops_reading_is_cut_off_and_only_it(serve: Serve) -> None:
     house = await serve(media=changed(send_timeout_s=0.3))
+    token = await house.token()  # hashing takes a while, and the socket waits two seconds only
     raw = sockets.socket()
     raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
     raw.setblocking(False)
     await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", house.server.port))
     wide = {"encoding": "audio/x-l16", "sampleRate": 16000}  # fills buffers sooner
     async with house.socket("/ws/media/stuck", sock=raw, max_queue=1) as call:
-        token = await house.token()
         await call.send({"event": "auth", "token": token, "agent_id": "lecturer", "media_format": wide})
         good = asyncio.create_task(house.call())
         detail = await house.ended("stuck")
