@@ -59,7 +59,7 @@ def emulated(folder: Path, core: int) -> Iterator[Path]:
         process.stop()
 
 
-async def measure(calls: int = 8, seconds: float = 40.0) -> Overhead:
+async def measure(calls: int = 10, seconds: float = 60.0) -> Overhead:
     """Raises ServerFailed."""
     script = utterances()
     expected = await asyncio.to_thread(expected_ms, script, WAITS)  # it has an event loop of its own
