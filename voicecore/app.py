@@ -30,12 +30,8 @@ from pipelines.timing import Turn
 from voicecore import gateway as media_gateway
 from voicecore.admission import Admission
 from voicecore.api.infrastructure import add_infrastructure
-from voicecore.api.kit import BODY_LIMIT
 from voicecore.api.limiter import Limiter
 from voicecore.api.metrics import HttpMetrics
-from voicecore.api.mount import middleware, mount
-from voicecore.api.receptionist import surface as receptionist
-from voicecore.api.vocaliq import surface as vocaliq
 from voicecore.data_directory import CREDENTIALS_FILE, SECRET_FILE, data_ready
 from voicecore.dealings import Dealings, dealings
 from voicecore.fellows import Alone, Fellows
@@ -51,6 +47,7 @@ from voicecore.records import Records, open_records
 from voicecore.services.briefing import Briefings
 from voicecore.services.secret_store import SecretStore, master_keys
 from voicecore.services.tokens import load_secret
+from voicecore.surfaces import House, application, surfaces
 from voicecore.tickets import Tickets
 from voicecore.transports.twilio_signature import CarrierSignature
 from voicecore.warmup import Warmup
@@ -103,24 +100,10 @@ async def assembled(settings: ServerSettings, intake: Intake, fellows: Fellows, 
     async with contextlib.AsyncExitStack() as stack:
         registry = CollectorRegistry()
         records = await open_records(settings, data, node, registry, stack)
-        tapes = RecordingThread()
-        stack.push_async_callback(asyncio.to_thread, tapes.close)
-        pacer = Pacer()
-        stack.callback(pacer.close)
         secrets = SecretStore(records.database, master_keys(settings))
         engines = _engine_room(settings, secrets)
         stack.push_async_callback(engines.close)
         await engines.chains(AgentSettings())
-
-        metrics = CallMetrics(registry)
-        admission = Admission(
-            settings.admission,
-            loop_lag_ms=lambda: pacer.lag_ms,
-            engine_backlog_ms=engines.backlog_ms,
-            now_ms=pacer.now_ms,
-        )
-        registry.register(LoadMetrics(admission, pacer, engines))
-        stock = Stock(all_sentences(), _stock_files(settings, stack))
         briefings = Briefings(records.database, records.agents, records.appointments, records.knowledge)
         stack.push_async_callback(briefings.close)
         base = [""]  # known when the port is open
@@ -136,83 +119,103 @@ async def assembled(settings: ServerSettings, intake: Intake, fellows: Fellows, 
             base=lambda: base[0],
         )
         stack.push_async_callback(around.chores.close)
-        warmup = Warmup(records.agents, engines, stock, briefings)
-        reception = Reception(
-            database=records.database,
-            briefings=briefings,
-            appointments=records.appointments,
-            knowledge=records.knowledge,
-            call_log=records.call_log,
-            engines=engines,
-            pacer=pacer,
-            tapes=tapes,
-            recordings=data / RECORDINGS,
-            media=settings.media,
-            metrics=metrics,
-            admission=admission,
-            stock=stock,
-            warmup=warmup,
-            prices=price_table(settings.prices),
-        )
-        stack.push_async_callback(warmup.close)
-        warming = asyncio.create_task(warmup.everyone())
-        stack.push_async_callback(_cancelled, warming)
-        tickets = Tickets(load_secret(data / SECRET_FILE), fellows)
-        signature = CarrierSignature(settings.twilio, settings.public_url)
-        gateway = Gateway(settings.media, reception, records.accounts, tickets, signature, admission, fellows)
-        app = _http(settings, records, around, gateway, registry, fellows)
-        webhook = VoiceWebhook(settings, admission, briefings, tickets, signature, warmup)
-        app.add_routes(webhook.routes())
-        door = MediaDoor(media_gateway.claims, gateway.upgrade, settings.media.max_message_bytes)
-        for path in media_gateway.PATHS:
-            app.router.add_get(path, door.adopt)
+        media = _media(settings, records, engines, briefings, registry, fellows, stack)
+        app = _application(settings, records, around, media, registry, fellows)
         http = await _http_server(app, stack)
-        stack.callback(door.close)
-        port = await intake.open(lambda: Front(door, http))
+        stack.callback(media.door.close)
+        port = await intake.open(lambda: Front(media.door, http))
         stack.callback(intake.close)
-        stack.push_async_callback(gateway.stop)
+        stack.push_async_callback(media.gateway.stop)
         base[0] = url_of(settings, port)
         around.chores.start()
-        yield Server(settings, port, gateway, metrics, data / CREDENTIALS_FILE, http, warming)
+        yield Server(settings, port, media.gateway, media.metrics, data / CREDENTIALS_FILE, http, media.warming)
 
 
-def _http(
+class Media(msgspec.Struct, frozen=True):
+    """The side that holds calls."""
+
+    gateway: Gateway
+    webhook: VoiceWebhook
+    door: MediaDoor
+    metrics: CallMetrics
+    warming: asyncio.Task[None]
+
+
+def _media(
+    settings: ServerSettings,
+    records: Records,
+    engines: EngineRoom,
+    briefings: Briefings,
+    registry: CollectorRegistry,
+    fellows: Fellows,
+    stack: contextlib.AsyncExitStack,
+) -> Media:
+    data = Path(settings.data)
+    tapes = RecordingThread()
+    stack.push_async_callback(asyncio.to_thread, tapes.close)
+    pacer = Pacer()
+    stack.callback(pacer.close)
+    metrics = CallMetrics(registry)
+    admission = Admission(
+        settings.admission,
+        loop_lag_ms=lambda: pacer.lag_ms,
+        engine_backlog_ms=engines.backlog_ms,
+        now_ms=pacer.now_ms,
+    )
+    registry.register(LoadMetrics(admission, pacer, engines))
+    stock = Stock(all_sentences(), _stock_files(settings, stack))
+    warmup = Warmup(records.agents, engines, stock, briefings)
+    stack.push_async_callback(warmup.close)
+    warming = asyncio.create_task(warmup.everyone())
+    stack.push_async_callback(_cancelled, warming)
+    reception = Reception(
+        database=records.database,
+        briefings=briefings,
+        appointments=records.appointments,
+        knowledge=records.knowledge,
+        call_log=records.call_log,
+        engines=engines,
+        pacer=pacer,
+        tapes=tapes,
+        recordings=data / RECORDINGS,
+        media=settings.media,
+        metrics=metrics,
+        admission=admission,
+        stock=stock,
+        warmup=warmup,
+        prices=price_table(settings.prices),
+    )
+    tickets = Tickets(load_secret(data / SECRET_FILE), fellows)
+    signature = CarrierSignature(settings.twilio, settings.public_url)
+    gateway = Gateway(settings.media, reception, records.accounts, tickets, signature, admission, fellows)
+    webhook = VoiceWebhook(settings, admission, briefings, tickets, signature, warmup)
+    door = MediaDoor(media_gateway.claims, gateway.upgrade, settings.media.max_message_bytes)
+    return Media(gateway, webhook, door, metrics, warming)
+
+
+def _application(
     settings: ServerSettings,
     records: Records,
     around: Dealings,
-    gateway: Gateway,
+    media: Media,
     registry: CollectorRegistry,
     fellows: Fellows,
 ) -> web.Application:
-    native = vocaliq.build(
-        accounts=records.accounts,
-        agents=records.agents,
-        calls=records.calls,
-        live=gateway,
-        appointments=records.appointments,
-        tokens=records.tokens,
-        recordings=Path(settings.data) / RECORDINGS,
+    house = House(
+        records=records,
         dealings=around,
+        live=media.gateway,
+        recordings=Path(settings.data) / RECORDINGS,
         public_url=settings.public_url,
+        open_call_log=settings.auth.open_call_log,
     )
-    surfaces = [
-        native,
-        receptionist.build(
-            accounts=records.accounts,
-            businesses=records.businesses,
-            calls=records.calls,
-            tokens=records.tokens,
-            public_url=settings.public_url,
-            open_call_log=settings.auth.open_call_log,
-        ),
-    ]
-    app = web.Application(client_max_size=BODY_LIMIT, middlewares=[middleware(surfaces, HttpMetrics(registry))])
-    limiter = Limiter(relaxed=settings.limits == "relaxed")
-    for surface in surfaces:
-        mount(app, surface, limiter)
+    app = application(surfaces(house), HttpMetrics(registry), Limiter(relaxed=settings.limits == "relaxed"))
+    app.add_routes(media.webhook.routes())
+    for path in media_gateway.PATHS:
+        app.router.add_get(path, media.door.adopt)
 
     async def accepting() -> str:
-        return "draining" if gateway.admission.draining else ""
+        return "draining" if media.gateway.admission.draining else ""
 
     async def reachable() -> str:
         try:
@@ -221,8 +224,7 @@ def _http(
             return f"the database does not answer: {type(error).__name__}"
         return ""
 
-    figures = Figures(registry, fellows)
-    add_infrastructure(app, figures.text, {"calls": accepting, "database": reachable})
+    add_infrastructure(app, Figures(registry, fellows).text, {"calls": accepting, "database": reachable})
     return app
 
 

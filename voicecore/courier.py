@@ -1,6 +1,6 @@
 """Sends what is due to webhooks: signed, to public destinations, bounded in time and number.
 
-Signatures: `X-VocalIQ-Signature` is sha256= and the HMAC-SHA256 of the raw body in hex; besides, the three headers of
+What is said, and how its document signs it, is the surface's affair; every request carries besides the three headers of
 Standard Webhooks (https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md).
 """
 
@@ -11,15 +11,16 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
+import msgspec
 import structlog
 
 from voicecore.destinations import Destinations, PrivateDestination
 from voicecore.domain import instants
-from voicecore.domain.webhooks import Delivery
 from voicecore.services.webhooks import Due, Webhooks
 
 AT_ONCE = 20
@@ -28,19 +29,29 @@ GONE = 410  # RFC 9110 §15.5.11: it will not come back
 
 log = structlog.get_logger(__name__)
 
-Render = Callable[[Delivery, str], Awaitable[bytes | None]]  # for a surface; None: its subject is gone
+
+class Message(msgspec.Struct, frozen=True):
+    """What one request says: a JSON body, and the headers that the surface's document asks for."""
+
+    body: bytes
+    headers: dict[str, str] = {}
 
 
-def signed_headers(secret: str, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
+class Envoy(Protocol):
+    """Speaks to the subscribers of one surface."""
+
+    async def message(self, due: Due, timestamp: int) -> Message | None:
+        """None: what it was about is gone. `timestamp`: unix seconds of the attempt."""
+        ...
+
+
+def standard_headers(secret: str, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
     """A secret that begins with "whsec_" is base64 in Standard Webhooks; any other is taken as it is."""
-    plain = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     signed = f"{message_id}.{timestamp}.".encode() + body
     standard = base64.b64encode(hmac.new(_standard_key(secret), signed, hashlib.sha256).digest()).decode()
     return {
         "Content-Type": "application/json",
         "User-Agent": "voicecore-webhooks",
-        "X-VocalIQ-Signature": f"sha256={plain}",
-        "X-VocalIQ-Timestamp": str(timestamp),
         "webhook-id": message_id,
         "webhook-timestamp": str(timestamp),
         "webhook-signature": f"v1,{standard}",
@@ -59,9 +70,9 @@ def _standard_key(secret: str) -> bytes:
 class Courier:
     """`step` sends what is due now; what it began goes on until `idle` or `close`."""
 
-    def __init__(self, webhooks: Webhooks, render: Render, destinations: Destinations) -> None:
+    def __init__(self, webhooks: Webhooks, envoys: Mapping[str, Envoy], destinations: Destinations) -> None:
         self._webhooks = webhooks
-        self._render = render
+        self._envoys = envoys
         self._destinations = destinations
         self._session: aiohttp.ClientSession | None = None
         self._running: set[asyncio.Task[None]] = set()
@@ -96,24 +107,24 @@ class Courier:
             log.error("courier_failed", exc_info=error)
 
     async def _attempt(self, due: Due) -> None:
-        body = await self._render(due.delivery, due.subscription.surface)
-        if body is None:
+        timestamp = int(instants.now().timestamp())
+        message = await self._envoys[due.subscription.surface].message(due, timestamp)
+        if message is None:
             await self._webhooks.settle(due.delivery, None, "what it was about is gone", final=True)
             return
-        status, error = await self._sent(due, body)
+        status, error = await self._sent(due, message, timestamp)
         settled = await self._webhooks.settle(due.delivery, status, error, final=status == GONE)
         if error:
             log.info("webhook_failed", delivery=settled.external_id, attempt=settled.attempts, reason=error)
 
-    async def _sent(self, due: Due, body: bytes) -> tuple[int | None, str]:
+    async def _sent(self, due: Due, message: Message, timestamp: int) -> tuple[int | None, str]:
         """The status, if there was one, and what went wrong, if anything."""
         url = due.subscription.url
         if self._destinations.literal_refused(urlsplit(url).hostname or ""):
             return None, "not a public address"
-        timestamp = int(instants.now().timestamp())
-        headers = signed_headers(due.secret, due.delivery.external_id, timestamp, body)
+        headers = message.headers | standard_headers(due.secret, due.delivery.external_id, timestamp, message.body)
         try:
-            async with self._client().post(url, data=body, headers=headers, allow_redirects=False) as response:
+            async with self._client().post(url, data=message.body, headers=headers, allow_redirects=False) as response:
                 return response.status, "" if response.status // 100 == 2 else f"answered {response.status}"
         except TimeoutError:
             return None, f"no answer within {ATTEMPT_S:g} s"

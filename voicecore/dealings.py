@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 
 from pipelines.engines import EngineRoom
-from voicecore.api.vocaliq.links import Links
+from voicecore.api.links import Links
+from voicecore.api.vocaliq.auth import SURFACE as VOCALIQ
 from voicecore.api.vocaliq.payloads import Payloads
 from voicecore.chores import Chores
 from voicecore.courier import Courier
@@ -61,8 +62,9 @@ def dealings(
     privacy = Privacy(database, recordings, data / AUDIO, data / EXPORTS)
     destinations = Destinations(allow_private=allow_private)
     webhooks = Webhooks(database, secrets, destinations.check)
-    payloads = Payloads(records.calls, records.appointments, Links(records.tokens, public_url), base)
-    courier = Courier(webhooks, payloads.render, destinations)
+    links = Links(records.tokens, public_url)
+    envoys = {VOCALIQ: Payloads(records.calls, records.appointments, links, base)}
+    courier = Courier(webhooks, envoys, destinations)
     return Dealings(
         organizations=Organizations(database),
         customers=CustomerFile(database),

@@ -13,6 +13,7 @@ import msgspec
 from aiohttp import web
 
 from pipelines.errors import AuthenticationError, VoicecoreError
+from voicecore.api.limiter import Allowance, limit_headers
 from voicecore.domain.accounts import Permission, Principal
 
 BODY_LIMIT = 1024 * 1024  # bytes
@@ -119,6 +120,17 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     failure: str = "Internal server error"
 
 
+def not_yet(method: str, path: str, tag: str, *, permission: Permission | None = Permission.READ) -> Route:
+    """An operation of the document that is not served: who may ask is told so, in the surface's own shape."""
+
+    async def refuse(exchange: Exchange) -> None:
+        raise NotAvailableYet("not available yet")
+
+    return Route(
+        method=method, path=path, handler=refuse, summary="Not available yet: 503", tag=tag, permission=permission
+    )
+
+
 class Rendered(msgspec.Struct):
     status: int
     body: Any
@@ -126,15 +138,16 @@ class Rendered(msgspec.Struct):
 
 
 class Surface(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client of one document sees. `limits` are requests per minute by class, 0: as many as he likes. Routes
-    have the paths of the document, which follow `root`."""
+    """What a client of one document sees. `limits` are rates like "10 per hour" by class, "": as many as he likes;
+    `limit_headers` tells how much of one is left. Routes have the paths of the document, which follow `root`."""
 
     name: str
     title: str
     version: str
     description: str
     routes: Sequence[Route]
-    limits: Mapping[str, int]
+    limits: Mapping[str, str]
+    limit_headers: Callable[[Allowance], dict[str, str]] = limit_headers
     render_error: Callable[[VoicecoreError, str], Rendered]  # with the request's id
     authenticate: Callable[[str], Awaitable[Principal]]
     error_shape: type[msgspec.Struct]

@@ -33,7 +33,7 @@ from voicecore.api.kit import (
     Surface,
     bearer_token,
 )
-from voicecore.api.limiter import Allowance, Limiter
+from voicecore.api.limiter import Limiter
 from voicecore.api.metrics import HttpMetrics
 from voicecore.api.parsing import parse_body, parse_query, read_body
 from voicecore.domain.accounts import Principal
@@ -43,7 +43,7 @@ log = structlog.get_logger(__name__)
 
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 ROUTE: web.RequestKey[Route] = web.RequestKey("route", Route)
-ALLOWANCE: web.RequestKey[Allowance] = web.RequestKey("allowance", Allowance)
+ALLOWANCE: web.RequestKey[dict[str, str]] = web.RequestKey("allowance", dict)
 NEXT = Callable[[web.Request], Awaitable[web.StreamResponse]]
 CRASH_STATUS = Crashed.http_status
 _SECURITY = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
@@ -94,7 +94,7 @@ async def _limit(
     allowance = await limiter.hit(surface.name, limit_class, surface.limits[limit_class], subject)
     if allowance is None:
         return
-    request[ALLOWANCE] = allowance
+    request[ALLOWANCE] = surface.limit_headers(allowance)
     if not allowance.allowed:
         raise RateLimited(allowance.retry_after_s)
 
@@ -153,7 +153,7 @@ def middleware(surfaces: Sequence[Surface], metrics: HttpMetrics | None = None) 
             response.headers["X-Request-ID"] = request_id
             response.headers.update(_SECURITY)
             if ALLOWANCE in request:
-                response.headers.update(request[ALLOWANCE].headers)
+                response.headers.update(request[ALLOWANCE])
         if metrics is not None:
             seconds = time.perf_counter() - began
             metrics.observe(_template(request), _method(request), response.status, seconds)

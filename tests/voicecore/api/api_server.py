@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from argon2 import PasswordHasher
 from prometheus_client import CollectorRegistry
@@ -17,9 +16,6 @@ from voicecore.api.infrastructure import add_infrastructure
 from voicecore.api.kit import Exchange, Route
 from voicecore.api.limiter import Limiter
 from voicecore.api.metrics import HttpMetrics, WriterMetrics
-from voicecore.api.mount import middleware, mount
-from voicecore.api.receptionist import surface as receptionist
-from voicecore.api.vocaliq import surface as vocaliq
 from voicecore.dealings import dealings
 from voicecore.fellows import Alone
 from voicecore.figures import Figures
@@ -37,6 +33,7 @@ from voicecore.services.secret_store import SecretStore
 from voicecore.services.tokens import Tokens, load_secret
 from voicecore.storage.database import Database
 from voicecore.storage.writer import Writer
+from voicecore.surfaces import House, application, surfaces
 
 SEED = Path(__file__).parent / "seed.yaml"
 
@@ -119,36 +116,24 @@ class Server:
         await self.database.close()
 
     def _client(self, relaxed: bool, open_call_log: bool) -> TestClient[Any, Any]:
-        surface = vocaliq.build(
-            live=NoCalls(),
-            accounts=self.accounts,
-            agents=self.agents,
-            calls=Calls(self.database),
-            appointments=self.appointments,
-            tokens=self.tokens,
-            recordings=self.recordings,
+        house = House(
+            records=self.records,
             dealings=self.dealings,
+            live=NoCalls(),
+            recordings=self.recordings,
+            open_call_log=open_call_log,
         )
+        built = surfaces(house)
 
         async def crash(exchange: Exchange) -> None:
             raise RuntimeError("the secret inside")
 
-        surface.routes.append(  # type: ignore[attr-defined]
+        built[0].routes.append(  # type: ignore[attr-defined]
             Route(method="GET", path="/api/v1/crash", handler=crash, summary="", tag="test")
         )
         registry = CollectorRegistry()
         registry.register(WriterMetrics(self.writer))
-        desk = receptionist.build(
-            accounts=self.accounts,
-            businesses=Businesses(self.database),
-            calls=Calls(self.database),
-            tokens=self.tokens,
-            open_call_log=open_call_log,
-        )
-        app = web.Application(middlewares=[middleware([surface, desk], HttpMetrics(registry))])
-        limiter = Limiter(relaxed=relaxed)
-        for mounted in (surface, desk):
-            mount(app, mounted, limiter)
+        app = application(built, HttpMetrics(registry), Limiter(relaxed=relaxed))
         add_infrastructure(app, Figures(registry, Alone()).text, {"database": self._database_check})
         return TestClient(TestServer(app))
 

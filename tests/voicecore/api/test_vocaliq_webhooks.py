@@ -16,7 +16,7 @@ from aiohttp.test_utils import TestServer
 from api_server import Server
 
 from pipelines.events import CallEvent, EndReason, EventKind
-from voicecore.courier import signed_headers
+from voicecore.courier import standard_headers
 from voicecore.destinations import Destinations
 from voicecore.services.webhooks import BACK_OFF_S
 
@@ -271,5 +271,5 @@ async def test_a_name_that_changes_its_mind_is_not_connected_to(server: Server, 
 def test_a_secret_of_standard_webhooks_is_base64() -> None:
     """The example of the Standard Webhooks libraries' tests."""
     secret, message, at = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330
-    headers = signed_headers(secret, message, at, b'{"test": 2432232314}')
+    headers = standard_headers(secret, message, at, b'{"test": 2432232314}')
     assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from pipelines.errors import NotFound
 from voicecore.api.kit import Auth, Exchange, Route
+from voicecore.api.links import Links
 from voicecore.api.receptionist.shapes import (
     CallDetailResponse,
     CallListResponse,
@@ -19,7 +20,6 @@ from voicecore.api.receptionist.shapes import (
     detail_shape,
 )
 from voicecore.api.receptionist.words import known_uid, naive, path_uid
-from voicecore.api.vocaliq.links import Links
 from voicecore.domain import instants
 from voicecore.domain.accounts import Permission
 from voicecore.domain.calls import CallFilter, CallStatus, LoggedCall, Sentiment

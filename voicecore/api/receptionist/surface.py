@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from voicecore.api.documents import documented
 from voicecore.api.kit import Surface
+from voicecore.api.links import Links
 from voicecore.api.receptionist.analytics import AnalyticsHandlers
 from voicecore.api.receptionist.auth import SURFACE, AuthHandlers
 from voicecore.api.receptionist.calls import CallHandlers
 from voicecore.api.receptionist.clients import ClientHandlers
 from voicecore.api.receptionist.errors import ErrorResponse, render_error
-from voicecore.api.vocaliq.links import Links
 from voicecore.domain.accounts import Principal
 from voicecore.services.accounts import Accounts
 from voicecore.services.businesses import Businesses
@@ -17,8 +17,8 @@ from voicecore.services.calls import Calls
 from voicecore.services.tokens import Tokens
 
 ROOT = "/receptionist"
-# Requests a minute. The document has no limits yet; who has proven nothing gets one all the same.
-LIMITS = {"standard": 0, "credentials": 300, "anonymous": 600}
+# The document has no limits yet; who has proven nothing gets one all the same.
+LIMITS = {"standard": "", "credentials": "300 per minute", "anonymous": "600 per minute"}
 
 
 def build(

@@ -11,8 +11,8 @@ from msgspec import Meta
 from pipelines.errors import ValidationError
 from pipelines.stages import Transcript
 from voicecore.api.kit import Auth, Exchange, Route
+from voicecore.api.links import Links
 from voicecore.api.parsing import INVALID, read_form
-from voicecore.api.vocaliq.links import Links
 from voicecore.services.audio_desk import LIFE, AudioDesk
 
 UPLOAD_LIMIT = 25 * 1024 * 1024  # bytes: ten minutes of 16-bit audio at 16 kHz, and some more

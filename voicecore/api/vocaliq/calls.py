@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from pipelines.errors import ConflictError, NotFound, ValidationError
 from voicecore.api.kit import Auth, Exchange, NotAvailableYet, Route
-from voicecore.api.vocaliq.links import Links
+from voicecore.api.links import Links
 from voicecore.api.vocaliq.shapes import (
     AgentSpeculationShape,
     AgentUsageShape,

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from pipelines.errors import ValidationError
 from voicecore.api.kit import Exchange, Route
-from voicecore.api.vocaliq.links import Links
+from voicecore.api.links import Links
 from voicecore.api.vocaliq.words import z
 from voicecore.domain.accounts import Permission
 from voicecore.services.audio_desk import LIFE

@@ -9,7 +9,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from voicecore.api.kit import Auth, Exchange, Route
-from voicecore.api.vocaliq.links import Links
+from voicecore.api.links import Links
 from voicecore.api.vocaliq.words import z
 from voicecore.domain import instants
 from voicecore.domain.accounts import Permission

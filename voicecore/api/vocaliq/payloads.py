@@ -1,19 +1,26 @@
-"""What webhooks of this surface are sent: event, timestamp and data, made from the records when it is sent."""
+"""What webhooks of this surface are sent: event, timestamp and data, made from the records when it is sent.
+
+`X-VocalIQ-Signature` is sha256= and the HMAC-SHA256 of the raw body in hex.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from pipelines.errors import NotFound
-from voicecore.api.vocaliq.links import Links
+from voicecore.api.links import Links
 from voicecore.api.vocaliq.words import status_word, z
+from voicecore.courier import Message
 from voicecore.domain.webhooks import Delivery, Fact
 from voicecore.services.appointments import Appointments
 from voicecore.services.audio_desk import LIFE
 from voicecore.services.calls import Calls
+from voicecore.services.webhooks import Due
 
 EVENTS: dict[str, Fact] = {
     "call.completed": Fact.CALL_ENDED,
@@ -32,14 +39,15 @@ class Payloads:
         self._links = links
         self._base = base
 
-    async def render(self, delivery: Delivery, surface: str) -> bytes | None:
-        """None when what it is about is gone."""
+    async def message(self, due: Due, timestamp: int) -> Message | None:
+        delivery = due.delivery
         try:
             data = await self._data(delivery)
         except NotFound:
             return None
-        payload = {"event": WORDS[delivery.event], "timestamp": z(delivery.occurred_at), "data": data}
-        return msgspec.json.encode(payload)
+        body = msgspec.json.encode({"event": WORDS[delivery.event], "timestamp": z(delivery.occurred_at), "data": data})
+        signature = hmac.new(due.secret.encode(), body, hashlib.sha256).hexdigest()
+        return Message(body, {"X-VocalIQ-Signature": f"sha256={signature}", "X-VocalIQ-Timestamp": str(timestamp)})
 
     async def _data(self, delivery: Delivery) -> dict[str, Any]:
         if delivery.event is Fact.APPOINTMENT_CREATED:

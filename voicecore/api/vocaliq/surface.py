@@ -6,6 +6,7 @@ from pathlib import Path
 
 from voicecore.api.documents import documented
 from voicecore.api.kit import Surface
+from voicecore.api.links import Links
 from voicecore.api.vocaliq.agents import AgentHandlers
 from voicecore.api.vocaliq.audio import AudioHandlers
 from voicecore.api.vocaliq.auth import SURFACE, AuthHandlers
@@ -16,7 +17,6 @@ from voicecore.api.vocaliq.customers import CustomerHandlers
 from voicecore.api.vocaliq.errors import ErrorResponse, render_error
 from voicecore.api.vocaliq.gdpr import GdprHandlers
 from voicecore.api.vocaliq.knowledge import KnowledgeHandlers
-from voicecore.api.vocaliq.links import Links
 from voicecore.api.vocaliq.monitoring import MonitoringHandlers
 from voicecore.api.vocaliq.organizations import OrganizationHandlers
 from voicecore.api.vocaliq.webhooks import WebhookHandlers
@@ -28,7 +28,7 @@ from voicecore.services.appointments import Appointments
 from voicecore.services.calls import Calls
 from voicecore.services.tokens import Tokens
 
-LIMITS = {"standard": 100, "audio": 20, "calls": 10}  # requests a minute, document "Rate Limiting"
+LIMITS = {"standard": "100 per minute", "audio": "20 per minute", "calls": "10 per minute"}  # "Rate Limiting"
 
 
 def build(
