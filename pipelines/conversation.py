@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from pipelines.abilities import HearsTurns
 from pipelines.audio import FRAME_MS, AudioFormat, Codec, to_pcm16
 from pipelines.clock import CallClock
 from pipelines.crosstalk import Crosstalk
@@ -35,7 +36,6 @@ from pipelines.responder import Responder
 from pipelines.setup import Setup, Stages
 from pipelines.speaker import Speaker
 from pipelines.speculation import Speculator
-from pipelines.stages import HearsTurns
 from pipelines.tasks import CallTasks
 from pipelines.turn_signs import TurnSigns
 from pipelines.turntaking import TurnTaking

@@ -10,9 +10,10 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
+from pipelines.abilities import HearsTurns, Hurried, TurnSign
 from pipelines.errors import StageError
 from pipelines.machines.endpointing import Endpointer
-from pipelines.stages import Expect, HearsTurns, Hurried, SttSession, Transcript, TurnDetector, TurnSign
+from pipelines.stages import Expect, SttSession, Transcript, TurnDetector
 
 HEARD_S = 8
 ANSWER_S = 0.4  # later than that the plain wait is over, or nearly

@@ -14,12 +14,13 @@ import msgspec
 import structlog
 
 from config.schema import AgentSettings, PipelineSettings, StageSettings
+from pipelines.abilities import HasBacklog
 from pipelines.errors import ConfigError, EngineMissing
 from pipelines.health import Health
 from pipelines.registry import make
 from pipelines.roster import Named
 from pipelines.secrets import Store
-from pipelines.stages import HasBacklog, Llm, Stt, Tts, TurnDetector, Vad
+from pipelines.stages import Llm, Stt, Tts, TurnDetector, Vad
 
 log = structlog.get_logger(__name__)
 

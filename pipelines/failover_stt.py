@@ -11,13 +11,14 @@ from contextlib import aclosing
 
 import msgspec
 
+from pipelines.abilities import HearsTurns, Hurried, TurnSign
 from pipelines.chain import Chain
 from pipelines.errors import StageError, StageTimeout
 from pipelines.meter import Hearing, Meter
 from pipelines.news import Reason, Report, Switched
 from pipelines.request import Outcome
 from pipelines.roster import Limits, Named, Roster
-from pipelines.stages import Expect, HearsTurns, Hurried, Stt, SttOptions, SttSession, Transcript, TurnSign
+from pipelines.stages import Expect, Stt, SttOptions, SttSession, Transcript
 from pipelines.watchdog import Watchdog
 
 # To the transcript, connecting included. With nobody else to be asked, who waits for the text decides how long.

@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from pipelines.abilities import Hurried
 from pipelines.ear import Ear
 from pipelines.errors import StageError
 from pipelines.machines.endpointing import Speech
 from pipelines.minutes import Minutes
-from pipelines.stages import Expect, Hurried, SttSession, Transcript
+from pipelines.stages import Expect, SttSession, Transcript
 from pipelines.tasks import CallTasks
 from pipelines.timing import Mark, Turn
 from pipelines.watchdog import Watchdog

@@ -13,10 +13,11 @@ from typing import Any
 import msgspec
 
 from config.prices import PriceTable
+from pipelines.abilities import SendsAgain
 from pipelines.audio import AudioFormat
 from pipelines.errors import StageError
 from pipelines.roster import Named
-from pipelines.stages import LlmEvent, LlmRequest, SendsAgain, SttSession, TextDelta, ToolCall, TtsChunk
+from pipelines.stages import LlmEvent, LlmRequest, SttSession, TextDelta, ToolCall, TtsChunk
 from pipelines.stages import Usage as Told
 from pipelines.usage import Usage, Used, added
 

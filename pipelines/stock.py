@@ -9,8 +9,9 @@ from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
+from pipelines.abilities import Billed
 from pipelines.audio import AudioFormat
-from pipelines.stages import Billed, Tts, TtsChunk, Voice
+from pipelines.stages import Tts, TtsChunk, Voice
 from pipelines.stock_files import StockFiles
 
 MOST_SHELVES = 64  # each a voice in a format; about 0.5 MB of telephone audio

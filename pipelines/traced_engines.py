@@ -12,14 +12,13 @@ from contextlib import aclosing
 from typing import Any, Protocol
 
 from pipelines import trace
+from pipelines.abilities import HearsTurns, Hurried, TurnSign
 from pipelines.audio import AudioFormat, rms, to_pcm16
 from pipelines.brain.tools import Toolbox
 from pipelines.errors import StageError
 from pipelines.mouth import AUDIBLE_RMS, TRIM_STEP_MS
 from pipelines.stages import (
     Expect,
-    HearsTurns,
-    Hurried,
     Llm,
     LlmEvent,
     LlmRequest,
@@ -29,7 +28,6 @@ from pipelines.stages import (
     Tts,
     TtsChunk,
     TurnDetector,
-    TurnSign,
     Voice,
 )
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pipelines.abilities import TurnEvent, TurnSign
 from pipelines.machines.endpointing import Endpointer, Speech
-from pipelines.stages import TurnEvent, TurnSign
 
 # An END is the engine's own decision at its own threshold, an EAGER_END one that it expects to take back now and
 # then: below these probabilities neither may count, or a sign of an end would lengthen the wait.

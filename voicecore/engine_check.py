@@ -18,7 +18,8 @@ from pipelines import registry
 from pipelines.audio import TELEPHONE
 from pipelines.errors import EngineMissing, KeyRefused, StageError, VoicecoreError
 from pipelines.secrets import NoStore, Secret, Store
-from pipelines.stages import Stt, SttOptions, Tts, Vad, Voice, Warmable, WarmableVoice
+from pipelines.abilities import Warmable, WarmableVoice
+from pipelines.stages import (Stt, SttOptions, Tts, Vad, Voice)
 from voicecore.findings import Finding, Verdict
 from voicecore.services import operator
 

@@ -19,7 +19,8 @@ from pipelines.engines import Chains, EngineRoom
 from pipelines.errors import StageError, VoicecoreError
 from pipelines.failover import FailoverTts
 from pipelines.phrases import cut, first_aid
-from pipelines.stages import Preparable, SttOptions, Voice, Warmable, WarmableVoice
+from pipelines.abilities import Preparable, Warmable, WarmableVoice
+from pipelines.stages import (SttOptions, Voice)
 from pipelines.stock import Stock
 from voicecore.domain import instants
 from voicecore.services.agents import Agents, RoutedAgent

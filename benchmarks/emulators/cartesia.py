@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from benchmarks.emulators.base import Emulator, Fault
-from benchmarks.emulators.speech import CHARACTER_MS, Script, Speech, tone, word_times
+from benchmarks.emulators.speech import CHARACTER_MS, Script, Scripted, Speech, tone, word_times
 from pipelines.audio import AudioFormat, Codec
 
 CODECS = {"pcm_mulaw": Codec.ULAW, "pcm_alaw": Codec.ALAW, "pcm_s16le": Codec.PCM16}
@@ -45,7 +45,7 @@ INTERIM_MS = 240.0
 FLOOD = 1500
 
 
-class CartesiaEmulator(Emulator):
+class CartesiaEmulator(Scripted, Emulator):
     """`first_s`: from a text to its first sound, from a finalize to its text. `most_contexts`: at once, of all."""
 
     def __init__(self, *, first_s: float = 0.0, most_contexts: int = 1000) -> None:
@@ -58,18 +58,6 @@ class CartesiaEmulator(Emulator):
         self.most_contexts = most_contexts
         self.app.router.add_get("/tts/websocket", self._speak)
         self.app.router.add_get("/stt/websocket", self._listen)
-
-    @property
-    def transcript(self) -> str:
-        return " ".join(self.script.parts)
-
-    @transcript.setter
-    def transcript(self, text: str) -> None:
-        self.script.write(text)
-
-    def add(self, text: str) -> None:
-        """What is said next."""
-        self.script.add(text)
 
     def _turned_away(self, request: web.Request) -> web.Response | None:
         if (refusal := self.refusal()) is not None:

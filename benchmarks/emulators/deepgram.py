@@ -15,7 +15,7 @@ from aiohttp import WSMsgType, web
 
 from benchmarks.emulators.base import Emulator, Fault
 from benchmarks.emulators.deepgram_listen import FluxStream, ListenStream, NovaStream
-from benchmarks.emulators.speech import CHARACTER_MS, Script, tone
+from benchmarks.emulators.speech import CHARACTER_MS, Script, Scripted, tone
 from pipelines.audio import AudioFormat, Codec
 
 CODECS = {"mulaw": Codec.ULAW, "alaw": Codec.ALAW, "linear16": Codec.PCM16}
@@ -41,7 +41,7 @@ PIECE_MS = 200
 HUGE_MS = 600_000
 
 
-class DeepgramEmulator(Emulator):
+class DeepgramEmulator(Scripted, Emulator):
     """`first_s`: from a Finalize to its result, from audio to the events about it, from a text to its first sound."""
 
     def __init__(self, *, first_s: float = 0.0, silent_s: float = SILENT_S) -> None:
@@ -57,18 +57,6 @@ class DeepgramEmulator(Emulator):
         self.app.router.add_get("/v2/listen", self._listen)
         self.app.router.add_post("/v1/speak", self._speak)
         self.app.router.add_get("/v1/auth/token", self._who)
-
-    @property
-    def transcript(self) -> str:
-        return " ".join(self.script.parts)
-
-    @transcript.setter
-    def transcript(self, text: str) -> None:
-        self.script.write(text)
-
-    def add(self, text: str) -> None:
-        """What is said next."""
-        self.script.add(text)
 
     def _refuse(self, status: int, code: str, message: str) -> web.Response:
         self.refused.append(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ FLOOD = 1500
 FLOODED = "word " * 600
 
 
-class ListenStream:
+class ListenStream(ABC):
     """What both have in common. `asked` answers whether the connection goes on."""
 
     def __init__(self, emulator: DeepgramEmulator, link: Link, audio: AudioFormat, query: Mapping[str, str]) -> None:
@@ -31,13 +32,15 @@ class ListenStream:
         self.query = query
         self.speech = Speech(emulator.script, audio)
 
-    def begin(self) -> None: ...
+    def begin(self) -> None:
+        """The connection is open. Only one of the two has something to say first."""
+        return
 
-    def heard(self, data: bytes) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def heard(self, data: bytes) -> None: ...
 
-    def asked(self, message: dict[str, Any]) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def asked(self, message: dict[str, Any]) -> bool: ...
 
 
 class NovaStream(ListenStream):

@@ -33,6 +33,24 @@ class Script:
         self.parts.append(text)
 
 
+class Scripted:
+    """An emulator whose callers have a script."""
+
+    script: Script
+
+    @property
+    def transcript(self) -> str:
+        return " ".join(self.script.parts)
+
+    @transcript.setter
+    def transcript(self, text: str) -> None:
+        self.script.write(text)
+
+    def add(self, text: str) -> None:
+        """What is said next."""
+        self.script.add(text)
+
+
 class Speech:
     """One connection's audio, and what is said in it. Positions are milliseconds of audio since its beginning."""
 

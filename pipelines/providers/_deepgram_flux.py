@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 import msgspec
 
+from pipelines.abilities import TurnEvent, TurnSign
 from pipelines.errors import StageError
 from pipelines.providers._stream_text import EDGE_S, Piece, StreamText
-from pipelines.stages import TurnEvent, TurnSign, Word
+from pipelines.stages import Word
 
 FORCE_END_TURN = '{"type":"ForceEndTurn"}'
 STEP_S = 0.08  # the model hears in steps of this: what does not fill one is not transcribed yet

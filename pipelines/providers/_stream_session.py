@@ -10,10 +10,11 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from pipelines.abilities import TurnSign
 from pipelines.audio import AudioFormat, from_pcm16, silence
 from pipelines.providers._socket import ProviderSocket
 from pipelines.providers._stream_text import EDGE_S, StreamText
-from pipelines.stages import Expect, Transcript, TurnSign
+from pipelines.stages import Expect, Transcript
 
 GRACE_S = 0.3  # without news, before a dialect is told that its answer is overdue
 STALE_S = 1.0  # an answer that is missing for so long when another utterance begins: the connection is a dead one

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pipelines.abilities import TurnSign
 from pipelines.audio import AudioFormat, Codec
 from pipelines.connections import Connections
 from pipelines.providers._cartesia_ink import Ink
@@ -17,7 +18,7 @@ from pipelines.providers._socket import ProviderSocket
 from pipelines.providers._stream_session import Line, StreamSession, terms
 from pipelines.providers._stream_text import StreamText
 from pipelines.registry import ProviderSpec
-from pipelines.stages import SttOptions, TurnSign
+from pipelines.stages import SttOptions
 
 KEEP_ALIVE_S = 60.0  # the recogniser closes connections that carry no audio for three minutes
 SILENCE_S = 0.1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pipelines.abilities import TurnSign
 from pipelines.audio import AudioFormat, Codec
 from pipelines.connections import Connections
 from pipelines.errors import Remedy, StageError
@@ -20,7 +21,7 @@ from pipelines.providers._socket import ProviderSocket
 from pipelines.providers._stream_session import Line, StreamSession, TurnSession, terms
 from pipelines.providers._stream_text import StreamText
 from pipelines.registry import ProviderSpec
-from pipelines.stages import SttOptions, TurnSign
+from pipelines.stages import SttOptions
 
 KEEP_ALIVE_S = 4.0  # a connection without audio for 10 s is closed (NET-0001); 3 to 5 s are recommended
 SILENCE_S = 0.1  # Flux knows no KeepAlive: audio is what keeps it alive

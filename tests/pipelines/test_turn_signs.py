@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from config.schema import TurnPolicy
+from pipelines.abilities import TurnEvent, TurnSign
 from pipelines.machines.endpointing import Endpointer, Speech
-from pipelines.stages import TurnEvent, TurnSign
 from pipelines.turn_signs import TurnSigns
 
 FRAME_MS = 20.0

@@ -13,10 +13,11 @@ from cloud_contract import PATIENCE_S, everything, soon
 from benchmarks.emulators.base import Fault
 from benchmarks.emulators.cartesia import CartesiaEmulator
 from benchmarks.emulators.speech import tone
+from pipelines.abilities import Warmable
 from pipelines.audio import TELEPHONE, AudioFormat, Codec
 from pipelines.errors import Remedy, StageError
 from pipelines.registry import make
-from pipelines.stages import SttOptions, Voice, Warmable
+from pipelines.stages import SttOptions, Voice
 
 SENTENCE = "Thank you for calling. How can I help?"
 LINE = AudioFormat(Codec.PCM16, 8000)

@@ -12,8 +12,9 @@ from cloud_cases import Case, cases
 from cloud_contract import BROKEN, cancels_at_once, closes_at_once, everything, is_told_well, made, soon
 
 from benchmarks.emulators.base import Fault
+from pipelines.abilities import Billed
 from pipelines.errors import StageError
-from pipelines.stages import Billed, Llm, LlmEvent, LlmRequest, Message, TextDelta, ToolCall, ToolSpec, Usage
+from pipelines.stages import Llm, LlmEvent, LlmRequest, Message, TextDelta, ToolCall, ToolSpec, Usage
 
 REPLY = "Of course. We are open from nine to five, Monday to Friday. Anything else?"
 GERMAN = "Schöne Grüße aus Köln – wir haben für Sie geöffnet: 5 € Gebühr."

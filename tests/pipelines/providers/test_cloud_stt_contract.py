@@ -12,8 +12,9 @@ from cloud_cases import Case, cases
 from cloud_contract import BROKEN, cancels_at_once, is_told_well, made, soon
 
 from benchmarks.emulators.base import Fault
+from pipelines.abilities import Billed
 from pipelines.errors import StageError
-from pipelines.stages import Billed, Stt, SttOptions, SttSession, Transcript
+from pipelines.stages import Stt, SttOptions, SttSession, Transcript
 
 WORDS = "I would like to book an appointment"
 GERMAN = "Ich möchte für übermorgen einen Termin in Köln"

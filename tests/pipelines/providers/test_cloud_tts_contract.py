@@ -13,9 +13,10 @@ from cloud_cases import Case, cases
 from cloud_contract import BROKEN, cancels_at_once, closes_at_once, everything, is_told_well, made, soon
 
 from benchmarks.emulators.base import Fault
+from pipelines.abilities import Billed
 from pipelines.audio import TELEPHONE, AudioFormat, Codec, dbfs, to_pcm16
 from pipelines.errors import StageError
-from pipelines.stages import Billed, Tts, TtsChunk, Voice
+from pipelines.stages import Tts, TtsChunk, Voice
 
 SENTENCE = "Thank you for calling Harbor Dental. How can I help you?"
 GERMAN = "Schöne Grüße aus Köln: für Ärzte, 5 € – ganz gewiß."

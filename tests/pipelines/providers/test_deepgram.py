@@ -13,11 +13,12 @@ from cloud_contract import PATIENCE_S, everything, soon
 from benchmarks.emulators.base import Fault
 from benchmarks.emulators.deepgram import DeepgramEmulator
 from benchmarks.emulators.speech import tone
+from pipelines.abilities import HearsTurns, TurnEvent, TurnSign, Warmable
 from pipelines.audio import TELEPHONE, AudioFormat, Codec, silence
 from pipelines.errors import Remedy, StageError
 from pipelines.providers import _socket, _stream_session, deepgram
 from pipelines.registry import make
-from pipelines.stages import HearsTurns, SttOptions, SttSession, TurnEvent, TurnSign, Voice, Warmable
+from pipelines.stages import SttOptions, SttSession, Voice
 
 LINE = AudioFormat(Codec.PCM16, 8000)
 

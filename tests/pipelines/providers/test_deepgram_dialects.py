@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from pipelines.abilities import TurnEvent, TurnSign
 from pipelines.errors import StageError
 from pipelines.providers._deepgram_flux import FORCE_END_TURN, Flux
 from pipelines.providers._deepgram_nova import FINALIZE, Nova
 from pipelines.providers._stream_text import StreamText
-from pipelines.stages import TurnEvent, TurnSign
 
 
 def results(text: str, start_s: float, end_s: float, *, final: bool = True, flushed: bool = False) -> str:

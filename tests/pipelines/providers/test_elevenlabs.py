@@ -13,12 +13,13 @@ import pytest
 
 from benchmarks.emulators.base import Fault
 from benchmarks.emulators.elevenlabs import ElevenLabsEmulator
+from pipelines.abilities import HasBacklog, WarmableVoice
 from pipelines.audio import TELEPHONE, AudioFormat, Codec
 from pipelines.errors import ConfigError, Remedy, StageError
 from pipelines.providers import _elevenlabs_speech as speech_module
 from pipelines.providers.elevenlabs import Speaking
 from pipelines.registry import make
-from pipelines.stages import HasBacklog, TtsChunk, Voice, WarmableVoice, Word
+from pipelines.stages import TtsChunk, Voice, Word
 
 KEY = "sk-elevenlabs-4711"
 TEXT = "Thank you for calling. How can I help you today?"

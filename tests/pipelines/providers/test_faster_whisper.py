@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from benchmarks.whisper_weights import SPEAKING, write_model
+from pipelines.abilities import HasBacklog
 from pipelines.errors import ConfigError, EngineMissing, Remedy, StageError
 from pipelines.providers.faster_whisper import Engine
 from pipelines.registry import make
-from pipelines.stages import HasBacklog, Stt, SttOptions
+from pipelines.stages import Stt, SttOptions
 
 SENTENCE = "Grüß Gott, Frau Müller."
 

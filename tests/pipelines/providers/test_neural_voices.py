@@ -17,13 +17,14 @@ import numpy as np
 import pytest
 import tiny_voices
 
+from pipelines.abilities import HasBacklog
 from pipelines.audio import AudioFormat, Codec
 from pipelines.errors import ConfigError, EngineMissing, Remedy, StageError, StageTimeout
 from pipelines.providers import _kokoro_child, _neural_voice, _piper_child
 from pipelines.providers._voice_process import VoiceProcess
 from pipelines.providers.piper import PiperVoice
 from pipelines.registry import make
-from pipelines.stages import HasBacklog, TtsChunk, Voice, Word
+from pipelines.stages import TtsChunk, Voice, Word
 from pipelines.worker_child import CannotWork
 from pipelines.workers import WorkerSpec
 

@@ -11,10 +11,11 @@ import pytest
 
 from benchmarks.emulators.base import RETRY_AFTER_S
 from benchmarks.emulators.openai import KEY, OpenaiEmulator, Reply
+from pipelines.abilities import Warmable
 from pipelines.errors import Remedy, StageError
 from pipelines.providers import openai
 from pipelines.registry import make
-from pipelines.stages import Llm, LlmEvent, LlmRequest, Message, TextDelta, ToolCall, ToolSpec, Usage, Warmable
+from pipelines.stages import Llm, LlmEvent, LlmRequest, Message, TextDelta, ToolCall, ToolSpec, Usage
 
 TOOL = ToolSpec("hours", "Opening hours.", {"type": "object", "properties": {}})
 

@@ -11,9 +11,10 @@ import pytest
 from whisper_models import RATE_HZ, Watched, quiet, tone
 
 from benchmarks.whisper_weights import SPEAKING
+from pipelines.abilities import Hurried
 from pipelines.errors import StageError
 from pipelines.providers.faster_whisper import Engine
-from pipelines.stages import Hurried, SttOptions
+from pipelines.stages import SttOptions
 from pipelines.whisper.session import Session
 
 SENTENCE = "I am the caller."
