@@ -27,6 +27,11 @@ class EndReason(StrEnum):
     AUDIO_FORMAT = "audio_format"
     AGENT_NOT_FOUND = "agent_not_found"  # nobody answers there
     OVERLOADED = "overloaded"  # refused so that others were not disturbed
+    BUSY = "busy"  # of calls that we make: nobody could be reached
+    NO_ANSWER = "no_answer"
+    CANCELLED = "cancelled"  # before anybody answered
+    CARRIER_FAILED = "carrier_failed"  # the carrier did not take it, or lost it
+    TOO_LATE = "too_late"  # it could not be dialled when it was due, nor a while after
     PIPELINE_FAILED = "pipeline_failed"
     SERVER_SHUTDOWN = "server_shutdown"
     SERVER_CRASHED = "server_crashed"  # found unfinished at the next start
@@ -53,6 +58,8 @@ class EventKind(StrEnum):
     STAGE_HEDGED = "stage.hedged"  # an engine was slow, and another one was asked as well
     STAGE_BENCHED = "stage.benched"  # an engine is left alone for a while, by all calls
     FALLBACK_SPOKEN = "fallback.spoken"
+    CARRIER_STATUS = "carrier.status"  # of a call that we make
+    TRANSFER = "call.transfer"  # begun, done or failed
     MEDIA_PROBLEM = "media.problem"
     PROTOCOL_ERROR = "protocol.error"
 

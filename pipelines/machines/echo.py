@@ -19,10 +19,14 @@ EARLY_MS = 2
 # Share of the energy received that a filtered copy of what was sent explains. In 300 ms another voice reaches 0.3 (nine
 # in ten stretches), voices being periodic; an echo 20 dB down, with as much room behind it as itself, 0.6 and more.
 CERTAIN = 0.5
+# What a look at half the rate, at a quarter of the price, does not find this much of is none: of 2816 stretches of
+# echo that the whole look found (four voices, 10 to 40 dB down, with and without room, in noise) two had less.
+HARDLY = 0.3
 SAME_DELAY_MS = 5.0
 LOUDEST = 0.5  # a line that sends back more than -6 dB would howl (ITU-T G.168 counts on no less loss either)
 MARGIN = 2.0  # 6 dB: what is that much louder than the echo expected is not only echo
 REGULAR = 0.01  # of the energy, so that a pure tone has a solution
+NEARLY = 1e-6  # of the squared error, which changes the share in its fourth digit
 
 
 class Echo:
@@ -34,10 +38,11 @@ class Echo:
 
     def explains(self, received: Samples, sent: Samples, rate_hz: int) -> bool:
         """Is that echo? `sent` ends with the same sample as `received` and begins `LONGEST_DELAY_MS` earlier."""
-        here, there = _whitened(received), _whitened(sent)
-        delay = _delay(here, there)
-        copies = there[: len(there) - max(0, delay - EARLY_MS * rate_hz // 1000)]
-        share, gain = _explained(here, copies, (EARLY_MS + ROOM_MS) * rate_hz // 1000)
+        if len(received) % 2 == len(sent) % 2 == 0:
+            hardly, _, _ = _copied(_halved(received), _halved(sent), rate_hz // 2)
+            if hardly < HARDLY:
+                return False
+        share, gain, delay = _copied(received, sent, rate_hz)
         if share < CERTAIN or gain > LOUDEST:
             return False
         delay_ms = delay * 1000 / rate_hz
@@ -51,7 +56,21 @@ class Echo:
         return MARGIN * self.gain * sent_level
 
 
-def _whitened(samples: Samples) -> Floats:
+def _copied(received: Samples | Floats, sent: Samples | Floats, rate_hz: int) -> tuple[float, float, int]:
+    """Share of the energy received that a filtered copy of what was sent explains, its gain and delay in samples."""
+    here, there = _whitened(received), _whitened(sent)
+    delay = _delay(here, there)
+    copies = there[: len(there) - max(0, delay - EARLY_MS * rate_hz // 1000)]
+    return *_explained(here, copies, (EARLY_MS + ROOM_MS) * rate_hz // 1000), delay
+
+
+def _halved(samples: Samples) -> Floats:
+    """At half the rate."""
+    pairs: Floats = samples.reshape(-1, 2).sum(axis=1, dtype=np.float64)
+    return pairs
+
+
+def _whitened(samples: Samples | Floats) -> Floats:
     """Differences: they flatten the spectrum of speech, so that a copy stands out from another vowel."""
     found: Floats = np.diff(samples.astype(np.float64), prepend=0.0)
     return found
@@ -60,7 +79,7 @@ def _whitened(samples: Samples) -> Floats:
 def _delay(received: Floats, sent: Floats) -> int:
     """Samples by which the best copy of what was sent is late."""
     count, delays = len(received), len(sent) - len(received) + 1
-    size = 1 << (len(sent) + count - 1).bit_length()
+    size = 1 << (len(sent) - 1).bit_length()  # what wraps around falls behind the delays that are looked at
     spectrum = np.fft.rfft(sent, size) * np.conj(np.fft.rfft(received, size))
     products = np.fft.irfft(spectrum, size)[:delays]
     running = np.concatenate([[0.0], np.cumsum(sent**2)])
@@ -83,19 +102,23 @@ def _explained(received: Floats, sent: Floats, taps: int) -> tuple[float, float]
     return share, (share * energy / source) ** 0.5 if share > 0.0 else 0.0
 
 
-def _solve_toeplitz(column: Floats, right: Floats) -> Floats:
-    """Solves T x = right for the symmetric, positive definite T[i, j] = column[|i - j|].
+def _solve_toeplitz(column: Floats, right: Floats, nearly: float = NEARLY) -> Floats:
+    """Solves T x = right, nearly, for the symmetric, positive definite T[i, j] = column[|i - j|].
 
-    Levinson's recursion (Golub, Van Loan: Matrix Computations, section 4.7). LAPACK would share the work between
+    Conjugate gradients (Golub, Van Loan: Matrix Computations, section 11.3). LAPACK would share the work between
     threads that wait for each other: half a second where all cores are busy, in which no call goes on.
     """
-    count = len(column)
-    forward, found = np.zeros(count), np.zeros(count)  # solutions for the unit vector and for `right`, so far
-    forward[0], found[0] = 1.0 / column[0], right[0] / column[0]
-    for size in range(1, count):
-        mirrored = column[size:0:-1]
-        error = mirrored @ forward[:size]
-        backward = forward[size::-1]
-        forward[: size + 1] = (forward[: size + 1] - error * backward) / (1.0 - error * error)
-        found[: size + 1] += (right[size] - mirrored @ found[:size]) * forward[size::-1]
+    mirrored = np.concatenate([column[:0:-1], column])
+    found, rest = np.zeros(len(column)), right.copy()
+    ahead, left = rest.copy(), float(rest @ rest)
+    enough = left * nearly
+    for _ in range(2 * len(column)):
+        if left <= enough:
+            break
+        image = np.convolve(mirrored, ahead, "valid")
+        step = left / float(ahead @ image)
+        found += step * ahead
+        rest -= step * image
+        before, left = left, float(rest @ rest)
+        ahead = rest + (left / before) * ahead
     return found

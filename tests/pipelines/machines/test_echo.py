@@ -88,4 +88,6 @@ def test_the_filter_is_the_one_that_a_general_solver_finds() -> None:
     right = np.random.default_rng(3).normal(0, 1, len(column))
     lags = np.arange(len(column))
     matrix = column[np.abs(lags[:, None] - lags[None, :])]
-    assert _solve_toeplitz(column, right) == pytest.approx(np.linalg.solve(matrix, right), rel=1e-6)
+    exact = np.linalg.solve(matrix, right)
+    assert _solve_toeplitz(column, right, nearly=1e-24) == pytest.approx(exact, rel=1e-6)
+    assert right @ _solve_toeplitz(column, right) == pytest.approx(right @ exact, rel=1e-3)
