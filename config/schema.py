@@ -11,6 +11,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from config.crms import IntegrationSettings
+from config.knowledge import KnowledgeSettings
+
 Positive = Annotated[int, Meta(gt=0)]
 NotNegative = Annotated[int, Meta(ge=0)]
 
@@ -63,6 +66,13 @@ class VoiceSettings(Setting, frozen=True):
     settings: dict[str, Any] = {}  # "speed" is understood by every provider
 
 
+class ModelSettings(Setting, frozen=True):
+    """The language model that an agent wishes for. It gets it where its organization has a key for that provider."""
+
+    provider: str = ""  # "": the pipeline's own
+    model: str = ""
+
+
 class Personality(Setting, frozen=True):
     tone: str = "professional"
     traits: tuple[str, ...] = ()
@@ -102,6 +112,7 @@ class AgentSettings(Setting, frozen=True):
 
     greeting: str = "Hello, you have reached {company_name}. How can I help you?"
     language: str = "en"
+    model: ModelSettings = ModelSettings()
     voice: VoiceSettings = VoiceSettings()
     personality: Personality = Personality()
     prompt: str = ""
@@ -112,6 +123,8 @@ class AgentSettings(Setting, frozen=True):
     stages: dict[str, StageSettings] = {}  # per-stage override: vad | stt | llm | tts
     turn: TurnPolicy = TurnPolicy()
     limits: CallLimits = CallLimits()
+    transfer_to: str = ""  # number or extension for the capability call_transfer; "": the business's telephone
+    analysis: Literal["words", "model"] = "words"  # how finished calls are: by word lists, or by the agent's model
 
 
 # --- server ---------------------------------------------------------------------------------------
@@ -120,6 +133,34 @@ class AgentSettings(Setting, frozen=True):
 class TwilioSettings(Setting, frozen=True):
     account_sid: str = ""
     auth_token: str = ""  # from VOICECORE_TWILIO__AUTH_TOKEN; never logged
+    region: str = ""  # "ie1": where Twilio keeps and processes the calls
+    edge: str = ""  # "dublin": where we enter its network
+    api_url: str = ""  # instead of https://api.twilio.com, with region and edge
+
+
+class SimulatedCarrierSettings(Setting, frozen=True):
+    """What becomes of a number, by its last digits; every other one is answered."""
+
+    busy: tuple[str, ...] = ("9991",)
+    no_answer: tuple[str, ...] = ("9992",)
+    unreachable: tuple[str, ...] = ("9993",)
+    silent: tuple[str, ...] = ("9994",)  # answered, and nothing is said
+    ring_ms: NotNegative = 1000  # before somebody answers, or is busy
+    sentences: Annotated[int, Meta(ge=0, le=10)] = 3  # that whoever answers says, before he hangs up
+    silence_s: Positive = 60  # after which a silent one hangs up
+
+
+class CarrierSettings(Setting, frozen=True):
+    """Who carries the calls that we make, and when they are dialled."""
+
+    # "": twilio where there is an account and public_url (none without the latter), simulated without an account
+    kind: Literal["", "none", "simulated", "twilio"] = ""
+    from_number: str = ""  # where an organization has none
+    max_calls: Positive = 50  # that we have made, at the same time, over all processes
+    ring_s: Annotated[int, Meta(ge=1, le=600)] = 30
+    grace_s: NotNegative = 900  # a scheduled call that could not be dialled in time is dialled so much later at most
+    extensions: str = ""  # how a transfer to an extension is dialled: "sip:{extension}@pbx.example.com"
+    simulated: SimulatedCarrierSettings = SimulatedCarrierSettings()
 
 
 class MediaSettings(Setting, frozen=True):
@@ -194,12 +235,17 @@ class ServerSettings(Setting, frozen=True):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     drain_s: NotNegative = 30
     limits: Literal["documented", "relaxed"] = "documented"  # REST rate limits
+    limits_url: str = ""  # a Redis where several servers count together, "redis://host:6379/0"; "": each by itself
+    cors_origins: tuple[str, ...] = ()  # pages that browsers let call us, "https://app.example.com"; "*": every page
     media: MediaSettings = MediaSettings()
     admission: AdmissionSettings = AdmissionSettings()
     workers: Positive = 1  # processes that share the port, one per core
     auth: AuthSettings = AuthSettings()
     twilio: TwilioSettings = TwilioSettings()
+    carrier: CarrierSettings = CarrierSettings()
     webhooks: WebhookSettings = WebhookSettings()
+    integrations: IntegrationSettings = IntegrationSettings()
+    knowledge: KnowledgeSettings = KnowledgeSettings()
 
 
 # --- an agent's file ------------------------------------------------------------------------------

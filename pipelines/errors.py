@@ -42,6 +42,17 @@ class MediaTimeout(ProtocolError):
     close_code = 1008
 
 
+class RateLimited(VoicecoreError):
+    """Too often within a window of time."""
+
+    code = "rate_limited"
+    http_status = 429
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__("too many requests")
+        self.retry_after_s = retry_after_s
+
+
 class AuthenticationError(VoicecoreError):
     code = "authentication"
     http_status = 401

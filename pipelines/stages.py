@@ -102,7 +102,7 @@ class SttSession(Protocol):
 
 
 class SttOptions(msgspec.Struct, frozen=True):
-    language: str = "en"
+    language: str = "en"  # "": unknown; engines that can, find out
     rate_hz: int = 8000
     phrases: tuple[str, ...] = ()  # vocabulary hints: names, products, sentences callers say
 

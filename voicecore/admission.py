@@ -61,6 +61,12 @@ class Admission:
         self.active = 0
         self.refusals: Counter[Refusal] = Counter()
 
+    def check(self, organization_uid: str, *numbers: str) -> None:
+        """May a call begin now that needs its line only later? Raises Refused."""
+        self.check_quota(organization_uid)
+        self._settle()
+        self._check(any(digits(number) in self._priority for number in numbers))
+
     def admit(self, *numbers: str) -> None:
         """Promise a line, which is kept for a while until `enter`. `numbers`: who calls, who is called.
 

@@ -22,16 +22,15 @@ from config.prices import price_table
 from config.schema import AgentSettings, ServerSettings
 from pipelines.engines import EngineRoom
 from pipelines.errors import ConfigError
-from pipelines.pacer import Pacer
 from pipelines.phrases import all_sentences
 from pipelines.stock import Stock
 from pipelines.stock_files import StockFiles
 from pipelines.timing import Turn
 from voicecore import gateway as media_gateway
-from voicecore.admission import Admission
 from voicecore.api.infrastructure import add_infrastructure
 from voicecore.api.limiter import Limiter
 from voicecore.api.metrics import HttpMetrics
+from voicecore.carrier_requests import CarrierRequests
 from voicecore.data_directory import CREDENTIALS_FILE, SECRET_FILE, data_ready
 from voicecore.dealings import Dealings, dealings
 from voicecore.fellows import Alone, Fellows
@@ -39,21 +38,25 @@ from voicecore.figures import Figures
 from voicecore.front import Front, MediaDoor
 from voicecore.gateway import Gateway
 from voicecore.intake import Intake, PortIntake
-from voicecore.metrics import CallMetrics, LoadMetrics
+from voicecore.metrics import CallMetrics
+from voicecore.outbound_webhooks import OutboundWebhook
 from voicecore.reception import Reception
 from voicecore.recording import RECORDINGS as RECORDINGS
 from voicecore.recording import RecordingThread
 from voicecore.records import Records, open_records
 from voicecore.services.briefing import Briefings
-from voicecore.services.secret_store import SecretStore, master_keys
+from voicecore.services.overhearing import Overhearing
+from voicecore.services.secret_store import SecretStore
 from voicecore.services.tokens import load_secret
 from voicecore.surfaces import House, application, surfaces
+from voicecore.switchboard import Switchboard, switchboard
 from voicecore.tickets import Tickets
 from voicecore.transports.twilio_signature import CarrierSignature
 from voicecore.warmup import Warmup
 from voicecore.webhooks import VoiceWebhook
 
 log = structlog.get_logger(__name__)
+LONGEST_LINE = 65536  # bytes of a request's first line: beyond them nobody knows which surface was meant
 
 
 class Server(msgspec.Struct, frozen=True):
@@ -100,13 +103,14 @@ async def assembled(settings: ServerSettings, intake: Intake, fellows: Fellows, 
     async with contextlib.AsyncExitStack() as stack:
         registry = CollectorRegistry()
         records = await open_records(settings, data, node, registry, stack)
-        secrets = SecretStore(records.database, master_keys(settings))
+        secrets = records.secrets
         engines = _engine_room(settings, secrets)
         stack.push_async_callback(engines.close)
         await engines.chains(AgentSettings())
         briefings = Briefings(records.database, records.agents, records.appointments, records.knowledge)
         stack.push_async_callback(briefings.close)
         base = [""]  # known when the port is open
+        board = switchboard(settings, records, engines, registry, fellows, lambda: base[0], stack)
         around = dealings(
             records,
             engines,
@@ -114,12 +118,15 @@ async def assembled(settings: ServerSettings, intake: Intake, fellows: Fellows, 
             secrets,
             data,
             data / RECORDINGS,
+            board.outbound,
+            board.transfers,
             allow_private=settings.webhooks.allow_private,
             public_url=settings.public_url,
             base=lambda: base[0],
+            integrations=settings.integrations,
         )
         stack.push_async_callback(around.chores.close)
-        media = _media(settings, records, engines, briefings, registry, fellows, stack)
+        media = _media(settings, records, engines, briefings, board, registry, fellows, stack)
         app = _application(settings, records, around, media, registry, fellows)
         http = await _http_server(app, stack)
         stack.callback(media.door.close)
@@ -135,7 +142,7 @@ class Media(msgspec.Struct, frozen=True):
     """The side that holds calls."""
 
     gateway: Gateway
-    webhook: VoiceWebhook
+    webhooks: list[web.RouteDef]
     door: MediaDoor
     metrics: CallMetrics
     warming: asyncio.Task[None]
@@ -146,6 +153,7 @@ def _media(
     records: Records,
     engines: EngineRoom,
     briefings: Briefings,
+    board: Switchboard,
     registry: CollectorRegistry,
     fellows: Fellows,
     stack: contextlib.AsyncExitStack,
@@ -153,16 +161,7 @@ def _media(
     data = Path(settings.data)
     tapes = RecordingThread()
     stack.push_async_callback(asyncio.to_thread, tapes.close)
-    pacer = Pacer()
-    stack.callback(pacer.close)
     metrics = CallMetrics(registry)
-    admission = Admission(
-        settings.admission,
-        loop_lag_ms=lambda: pacer.lag_ms,
-        engine_backlog_ms=engines.backlog_ms,
-        now_ms=pacer.now_ms,
-    )
-    registry.register(LoadMetrics(admission, pacer, engines))
     stock = Stock(all_sentences(), _stock_files(settings, stack))
     warmup = Warmup(records.agents, engines, stock, briefings)
     stack.push_async_callback(warmup.close)
@@ -175,22 +174,31 @@ def _media(
         knowledge=records.knowledge,
         call_log=records.call_log,
         engines=engines,
-        pacer=pacer,
+        pacer=board.pacer,
         tapes=tapes,
         recordings=data / RECORDINGS,
         media=settings.media,
         metrics=metrics,
-        admission=admission,
+        admission=board.admission,
+        outbound=board.outbound,
+        transfers=board.transfers,
         stock=stock,
         warmup=warmup,
         prices=price_table(settings.prices),
     )
     tickets = Tickets(load_secret(data / SECRET_FILE), fellows)
     signature = CarrierSignature(settings.twilio, settings.public_url)
-    gateway = Gateway(settings.media, reception, records.accounts, tickets, signature, admission, fellows)
-    webhook = VoiceWebhook(settings, admission, briefings, tickets, signature, warmup)
+    overhearing = Overhearing(records.database, records.call_log.flush)
+    gateway = Gateway(
+        settings.media, reception, records.accounts, tickets, signature, board.admission, board.live, overhearing
+    )
+    requests = CarrierRequests(settings.public_url, signature, records.tokens)
+    webhooks = [
+        *VoiceWebhook(settings, board.admission, briefings, tickets, requests, warmup).routes(),
+        *OutboundWebhook(board.outbound, board.transfers, board.admission, tickets, requests).routes(),
+    ]
     door = MediaDoor(media_gateway.claims, gateway.upgrade, settings.media.max_message_bytes)
-    return Media(gateway, webhook, door, metrics, warming)
+    return Media(gateway, webhooks, door, metrics, warming)
 
 
 def _application(
@@ -204,13 +212,13 @@ def _application(
     house = House(
         records=records,
         dealings=around,
-        live=media.gateway,
         recordings=Path(settings.data) / RECORDINGS,
         public_url=settings.public_url,
         open_call_log=settings.auth.open_call_log,
     )
-    app = application(surfaces(house), HttpMetrics(registry), Limiter(relaxed=settings.limits == "relaxed"))
-    app.add_routes(media.webhook.routes())
+    limiter = Limiter(relaxed=settings.limits == "relaxed", windows=records.windows)
+    app = application(surfaces(house), HttpMetrics(registry), limiter, records.people.audit, settings.cors_origins)
+    app.add_routes(media.webhooks)
     for path in media_gateway.PATHS:
         app.router.add_get(path, media.door.adopt)
 
@@ -229,7 +237,7 @@ def _application(
 
 
 async def _http_server(app: web.Application, stack: contextlib.AsyncExitStack) -> web.Server:
-    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, max_line_size=LONGEST_LINE)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     assert runner.server is not None

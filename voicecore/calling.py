@@ -15,6 +15,17 @@ from pipelines.events import EndReason
 from voicecore.domain.calls import MediaHealth
 from voicecore.transports.messages import Authenticated, Started
 
+CLOSE_CODES = {
+    EndReason.IDLE_TIMEOUT: 1008,
+    EndReason.PROTOCOL_ERROR: 1002,
+    EndReason.AUDIO_FORMAT: 1003,
+    EndReason.PIPELINE_FAILED: 1011,
+    EndReason.SERVER_SHUTDOWN: 1001,
+}
+
+CALLER_NAME = "caller_name"  # the parameter of a stream that says who is calling, as the carrier looked it up
+LONGEST_NAME = 200
+
 
 class Announcement(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a call when it starts. `organization_uid` "": whoever has the number or agent."""
@@ -26,6 +37,7 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
     from_number: str = ""
     to_number: str = ""
     organization_uid: str = ""
+    placed_uid: str = ""  # of the row of a call that we have placed
     metadata: dict[str, str] = {}
     unsupported: str = ""
 
@@ -37,6 +49,7 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     agent_id: str = ""
     from_number: str = ""
     to_number: str = ""
+    placed_uid: str = ""  # as in an announcement
 
 
 class Line(Protocol):
@@ -61,6 +74,7 @@ def announced_by_start(started: Started, ticket: Ticket, transport: str, audio_f
         agent_id=ticket.agent_id or started.parameters.get("agent", ""),
         from_number=ticket.from_number or started.parameters.get("from", ""),
         to_number=ticket.to_number or started.parameters.get("to", ""),
+        placed_uid=ticket.placed_uid,
         metadata=started.parameters,
         unsupported=started.unsupported,
     )

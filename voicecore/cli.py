@@ -23,6 +23,7 @@ COMMANDS = {
     "engine": "serve an engine to other gateways: whisper, behind OpenAI's transcription protocol",
     "doctor": "check this environment and say what to do about what is missing",
     "secrets": "keep the keys of providers, encrypted",
+    "users": "list users, and let in again who lost a password or a second factor",
     "seed": "create organizations, users, agents, knowledge and numbers from a YAML file",
 }
 USAGE_ERROR = 2

@@ -6,7 +6,6 @@ Standard Webhooks (https://github.com/standard-webhooks/standard-webhooks/blob/m
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import hashlib
@@ -20,10 +19,10 @@ import msgspec
 import structlog
 
 from voicecore.destinations import Destinations, PrivateDestination
+from voicecore.dispatch import AT_ONCE, Dispatch
 from voicecore.domain import instants
 from voicecore.services.webhooks import Due, Webhooks
 
-AT_ONCE = 20
 ATTEMPT_S = 15.0
 GONE = 410  # RFC 9110 §15.5.11: it will not come back
 
@@ -67,44 +66,23 @@ def _standard_key(secret: str) -> bytes:
     return secret.encode()
 
 
-class Courier:
-    """`step` sends what is due now; what it began goes on until `idle` or `close`."""
+class Courier(Dispatch[Due]):
+    """To the webhooks of every surface."""
 
     def __init__(self, webhooks: Webhooks, envoys: Mapping[str, Envoy], destinations: Destinations) -> None:
+        super().__init__()
         self._webhooks = webhooks
         self._envoys = envoys
         self._destinations = destinations
         self._session: aiohttp.ClientSession | None = None
-        self._running: set[asyncio.Task[None]] = set()
-
-    async def step(self) -> int:
-        """Returns how many attempts it began."""
-        room = AT_ONCE - len(self._running)
-        due = await self._webhooks.due(instants.now(), room) if room > 0 else []
-        for one in due:
-            task = asyncio.create_task(self._attempt(one))
-            self._running.add(task)
-            task.add_done_callback(self._over)
-        return len(due)
-
-    async def idle(self) -> None:
-        """Everything that was begun is over."""
-        while self._running:
-            await asyncio.gather(*self._running, return_exceptions=True)
 
     async def close(self) -> None:
-        """What is cut off is sent again by whoever runs next."""
-        for task in self._running:
-            task.cancel()
-        await self.idle()
+        await super().close()
         if self._session is not None:
             await self._session.close()
 
-    def _over(self, task: asyncio.Task[None]) -> None:
-        """An attempt that failed in here is made again when its lease is over."""
-        self._running.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("courier_failed", exc_info=error)
+    async def _due(self, most: int) -> list[Due]:
+        return await self._webhooks.due(instants.now(), most)
 
     async def _attempt(self, due: Due) -> None:
         timestamp = int(instants.now().timestamp())

@@ -15,11 +15,11 @@ from typing import Any
 from config.loader import pipeline
 from config.schema import ServerSettings, StageSettings
 from pipelines import registry
+from pipelines.abilities import Warmable, WarmableVoice
 from pipelines.audio import TELEPHONE
 from pipelines.errors import EngineMissing, KeyRefused, StageError, VoicecoreError
 from pipelines.secrets import NoStore, Secret, Store
-from pipelines.abilities import Warmable, WarmableVoice
-from pipelines.stages import (Stt, SttOptions, Tts, Vad, Voice)
+from pipelines.stages import Stt, SttOptions, Tts, Vad, Voice
 from voicecore.findings import Finding, Verdict
 from voicecore.services import operator
 

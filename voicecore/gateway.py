@@ -20,10 +20,11 @@ from pipelines.outlet import Outlet
 from voicecore.admission import Admission
 from voicecore.calling import Announcement, Line, Ticket
 from voicecore.domain.accounts import Principal
-from voicecore.fellows import Fellows
 from voicecore.heap import Sweeper
+from voicecore.live import LiveCalls
 from voicecore.reception import Reception
 from voicecore.services.accounts import Accounts
+from voicecore.services.overhearing import Overhearing
 from voicecore.session import CallSession
 from voicecore.sockets import MediaSocket
 from voicecore.tickets import Tickets
@@ -39,7 +40,6 @@ PATHS = ("/twilio/media", "/twilio/media/{token}", "/ws/media/{call_sid}")  # th
 LONGEST_SID = 128
 GOODBYE_S = 8.0  # for the closing sentence of calls that are cut off by a shutdown
 STOP_S = 5.0  # for what ended calls still have to report
-HANG_UP = "hang_up"  # the question that processes ask each other
 SURFACE = "vocaliq"  # whose access tokens open the plain media socket
 
 
@@ -59,10 +59,11 @@ class Gateway:
         tickets: Tickets,
         signature: CarrierSignature,
         admission: Admission,
-        fellows: Fellows,
+        live: LiveCalls,
+        overhearing: Overhearing,
     ) -> None:
-        self._fellows = fellows
-        fellows.on_asked(HANG_UP, lambda call_id: "yes" if self._hang_up(call_id) else "")
+        self.live = live
+        self._overhearing = overhearing
         self.media = media
         self.admission = admission
         self._reception = reception
@@ -117,29 +118,20 @@ class Gateway:
         def connect(socket: MediaSocket) -> CallSession:
             session = CallSession(self, socket, dialect(), transport, ticket)
             self._sessions.add(session)
+            self.live.add(session)
             self.admission.enter()
             self._empty.clear()
             return session
 
         return MediaSocket(connect, self.media.max_message_bytes, self.media.send_timeout_s)
 
-    # --- control ------------------------------------------------------------------------------------
-
-    async def hang_up(self, call_id: str) -> bool:
-        """End a running call after a closing sentence, whichever process has it. False: nobody has it."""
-        return self._hang_up(call_id) or any(await self._fellows.ask(HANG_UP, call_id))
-
-    def _hang_up(self, call_id: str) -> bool:
-        for session in self._sessions:
-            if session.call_id == call_id and session.conversation is not None:
-                session.conversation.say_goodbye(EndReason.AGENT_HANGUP)
-                return True
-        return False
-
     # --- host of the sessions -----------------------------------------------------------------------
 
     async def authenticate(self, token: str) -> Principal:
         return await self._accounts.authenticate(token, SURFACE)
+
+    async def overheard(self, organization_uid: str, name: str) -> str:
+        return await self._overhearing.call_of(organization_uid, name)
 
     async def prepare(self, announcement: Announcement, outlet: Outlet) -> Line:
         return await self._reception.prepare(announcement, outlet)
@@ -152,6 +144,7 @@ class Gateway:
     def forget(self, session: CallSession) -> None:
         if session in self._sessions:
             self._sessions.discard(session)
+            self.live.discard(session)
             self.admission.leave()
             self._sweeper.call_ended(len(self._sessions))
         if not self._sessions:
@@ -176,9 +169,7 @@ class Gateway:
         except TimeoutError:
             log.info("drain_deadline", calls=len(self._sessions))
         for session in list(self._sessions):
-            if session.conversation is not None:
-                session.conversation.say_goodbye(EndReason.SERVER_SHUTDOWN)
-            else:
+            if not session.say_goodbye(EndReason.SERVER_SHUTDOWN):
                 session.shut_down()
         try:
             async with asyncio.timeout(GOODBYE_S):
@@ -189,6 +180,7 @@ class Gateway:
     async def stop(self) -> None:
         """End every call now; what they report is still recorded."""
         self.admission.draining = True
+        self.live.close()
         for session in list(self._sessions):
             session.shut_down()
         try:

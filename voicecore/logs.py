@@ -7,6 +7,9 @@ import sys
 
 import structlog
 
+# At debug level they write down what passes through them: rows of the database, prompts, what callers said.
+TALKATIVE = ("aiosqlite", "asyncpg", "elevenlabs", "httpcore", "httpx", "openai", "redis", "twilio", "websockets")
+
 
 def configure(level: str) -> None:
     """Raises KeyError for a level that does not exist."""
@@ -37,6 +40,8 @@ def configure(level: str) -> None:
         )
     )
     logging.getLogger("alembic").setLevel(logging.WARNING)  # its routine is not news
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.INFO)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(number)

@@ -5,6 +5,8 @@ It encodes, and counts what it sent. When and whether to speak is the conversati
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pipelines.audio import AudioFormat
 from voicecore.sockets import MediaSocket
 from voicecore.transports.messages import Dialect
@@ -13,12 +15,13 @@ from voicecore.transports.messages import Dialect
 class Outgoing:
     """One connection's."""
 
-    __slots__ = ("_dialect", "_socket", "messages")
+    __slots__ = ("_dialect", "_socket", "messages", "overheard")
 
     def __init__(self, socket: MediaSocket, dialect: Dialect) -> None:
         self._socket = socket
         self._dialect = dialect
         self.messages = 0  # of audio
+        self.overheard: Callable[[str, str], None] = _nobody  # gets each text, too
 
     @property
     def audio_format(self) -> AudioFormat:
@@ -40,6 +43,7 @@ class Outgoing:
 
     def send_transcript(self, role: str, text: str) -> None:
         self.send_if(self._dialect.transcript(role, text))
+        self.overheard(role, text)
 
     def hang_up(self) -> None:
         self._socket.close(1000)
@@ -50,3 +54,7 @@ class Outgoing:
             return False
         self._socket.send(data)
         return True
+
+
+def _nobody(role: str, text: str) -> None:
+    pass

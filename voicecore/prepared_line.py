@@ -6,7 +6,7 @@ Whatever the disk does, the row ends.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import structlog
@@ -28,15 +28,21 @@ TAPE_CLOSE_S = 10.0  # for the disk, after a call
 class Desk:
     """The agent's hands on the call itself (see `ports.CallControl`)."""
 
-    def __init__(self, callbacks: Callbacks, hang_up: Callable[[], None]) -> None:
+    def __init__(
+        self, callbacks: Callbacks, hang_up: Callable[[], None], put_through: Callable[[], Awaitable[None]]
+    ) -> None:
         self._callbacks = callbacks
         self._hang_up = hang_up
+        self._put_through = put_through
 
     def end_call(self) -> None:
         self._hang_up()
 
     async def request_callback(self, customer_name: str, customer_phone: str, reason: str) -> None:
         await self._callbacks.request_callback(customer_name, customer_phone, reason)
+
+    async def transfer(self, reason: str) -> None:
+        await self._put_through()
 
 
 class PreparedLine:

@@ -10,13 +10,15 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from config.prices import PriceTable
 from config.schema import MediaSettings
 from pipelines.brain.prompt import fill, system_message
 from pipelines.brain.tools import Toolbox
 from pipelines.conversation import Setup, Stages
 from pipelines.engines import EngineRoom
-from pipelines.errors import AudioFormatError, NotFound, StageError, VoicecoreError
+from pipelines.errors import AudioFormatError, ConflictError, NotFound, StageError, VoicecoreError
 from pipelines.events import CallEvent, EndReason, EventKind
 from pipelines.failover import FailoverLlm, FailoverTts, News, Report, open_stt
 from pipelines.meter import Meter
@@ -25,9 +27,10 @@ from pipelines.pacer import Pacer
 from pipelines.stock import Stock
 from pipelines.tracing import TracedConversation
 from voicecore.admission import Admission
-from voicecore.calling import Announcement
+from voicecore.calling import CALLER_NAME, LONGEST_NAME, Announcement
 from voicecore.domain import instants
-from voicecore.domain.calls import MediaHealth
+from voicecore.domain.calls import Call, MediaHealth
+from voicecore.domain.dialling import TransferKind
 from voicecore.metrics import CallMetrics
 from voicecore.prepared_line import Desk, PreparedLine
 from voicecore.recording import Recorder, RecordingThread
@@ -36,7 +39,9 @@ from voicecore.services.appointments import Appointments
 from voicecore.services.briefing import Briefings
 from voicecore.services.call_log import CallJournal, CallLog
 from voicecore.services.knowledge import KnowledgeBase
+from voicecore.services.outbound import Outbound
 from voicecore.services.receptionist_ports import AgentCalendar, AgentKnowledge, Callbacks
+from voicecore.services.transfers import Transfers
 from voicecore.storage.database import Database
 from voicecore.warmup import Warmup, facts_of, lasting_greeting, voice_of
 
@@ -61,8 +66,12 @@ class Reception:
         admission: Admission,
         stock: Stock,
         warmup: Warmup,
+        outbound: Outbound,
+        transfers: Transfers,
         prices: PriceTable,
     ) -> None:
+        self._outbound = outbound
+        self._transfers = transfers
         self._prices = prices
         self._admission = admission
         self._stock = stock
@@ -80,16 +89,15 @@ class Reception:
         self._metrics = metrics
 
     async def prepare(self, announcement: Announcement, outlet: Outlet) -> PreparedLine:
-        """Raises NotFound (nobody answers there), AudioFormatError, StageError; each leaves a closed row."""
+        """Raises NotFound (nobody answers there), AudioFormatError, StageError; each leaves a closed row.
+        ConflictError: a call that we have placed is over, or somebody else has it."""
+        placed = await self._placed(announcement)
+        if placed is not None:
+            # Who speaks with the agent is the one who was called.
+            whose, party = placed.organization_uid, placed.party_number
+            announcement = msgspec.structs.replace(announcement, organization_uid=whose, from_number=party)
         routed, missing = await self._route(announcement)
-        journal = self._call_log.open(
-            routed.agent,
-            sid=announcement.call_sid,
-            from_number=announcement.from_number,
-            to_number=announcement.to_number,
-            transport=announcement.transport,
-            metadata=dict(announcement.metadata),
-        )
+        journal = self._journal(announcement, routed, placed)
         journal.event(CallEvent(EventKind.CALL_STARTED, 0.0, data={"transport": announcement.transport}))
         try:
             if missing is not None:
@@ -108,6 +116,28 @@ class Reception:
         except BaseException:
             self._close_refused(journal, StageError("unexpected", stage="call", provider="server"))
             raise
+
+    async def _placed(self, announcement: Announcement) -> Call | None:
+        """None: they call us."""
+        if not announcement.placed_uid:
+            return None
+        placed = await self._outbound.connected(announcement.placed_uid, announcement.call_sid, self._call_log.node)
+        if placed is None:
+            raise ConflictError("the call is over, or in conversation already")
+        return placed
+
+    def _journal(self, announcement: Announcement, routed: RoutedAgent, placed: Call | None) -> CallJournal:
+        if placed is not None:
+            return self._call_log.resume(placed)
+        return self._call_log.open(
+            routed.agent,
+            sid=announcement.call_sid,
+            from_number=announcement.from_number,
+            to_number=announcement.to_number,
+            transport=announcement.transport,
+            metadata=dict(announcement.metadata),
+            party_name=announcement.metadata.get(CALLER_NAME, "")[:LONGEST_NAME] if routed.names_callers else "",
+        )
 
     async def _route(self, announcement: Announcement) -> tuple[RoutedAgent, NotFound | None]:
         """Who answers. An unknown agent still leaves a call on record, with the first agent of its
@@ -143,7 +173,7 @@ class Reception:
         early: list[News] = []
         news: Report = early.append
         chains = await self._engines.chains(agent, routed.agent.organization_uid)
-        voice = voice_of(routed)
+        voice = voice_of(routed, chains)
         self._warmup.connect(chains, voice, announcement.audio_format)
         options = await self._warmup.stt_options(routed, announcement.audio_format.rate_hz)
         meter = Meter(self._prices)
@@ -151,8 +181,10 @@ class Reception:
         facts = facts_of(routed, now, announcement.from_number)
         self._stock.name(lasting_greeting(agent.greeting, facts))
 
+        put_through = partial(self._put_through, routed, journal.call.external_id)
+
         def toolbox(hang_up: Callable[[], None]) -> Toolbox:
-            desk = Desk(Callbacks(self._database, business, journal.call.uid), hang_up)
+            desk = Desk(Callbacks(self._database, business, journal.call.uid), hang_up, put_through)
             return Toolbox(
                 knowledge,
                 calendar,
@@ -198,6 +230,13 @@ class Reception:
             conversation.switched(switched)
         release = partial(self._admission.release, routed.agent.organization_uid)
         return PreparedLine(conversation, journal, recorder, self._metrics, meter, self._recordings, release)
+
+    async def _put_through(self, routed: RoutedAgent, call_id: str) -> None:
+        """Have the colleague's telephone ring; the agent goes on until he answers. Raises VoicecoreError."""
+        target = routed.agent.config.transfer_to or routed.business.phone
+        if not target:
+            raise ConflictError("the agent has nobody to transfer calls to")
+        await self._transfers.transfer(routed.agent.organization_uid, call_id, TransferKind.ATTENDED, target)
 
     def _tape_path(self, journal: CallJournal, now: datetime) -> Path:
         return self._recordings / f"{now:%Y-%m-%d}" / f"{journal.call.external_id}.wav"

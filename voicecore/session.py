@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from enum import Enum, auto
-from typing import Protocol
+from functools import partial
 
-from config.schema import MediaSettings
 from pipelines.conversation import Conversation
 from pipelines.errors import AuthenticationError, MediaTimeout, ProtocolError, StageError, VoicecoreError
 from pipelines.events import EndReason
-from pipelines.outlet import Outlet
-from voicecore.calling import Announcement, Line, Ticket, announced_by_start, announced_with_token
-from voicecore.domain.accounts import Principal
+from voicecore.calling import (
+    CLOSE_CODES,
+    Announcement,
+    Ticket,
+    announced_by_start,
+    announced_with_token,
+)
 from voicecore.hearing import Hearing
+from voicecore.host import Host
+from voicecore.listening import ListeningPeer
 from voicecore.outgoing import Outgoing
 from voicecore.sockets import MediaSocket
 from voicecore.transports.messages import (
@@ -36,22 +41,6 @@ STRIKES = 3  # bad messages before a stream starts: whoever this is, it is no ca
 BAD_IN_ROW = 50  # bad messages in a row (one second) that end a running call
 EARLY_AUDIO_BYTES = 370_000  # kept while a call is prepared: 10 s of the widest format
 EARLY_AUDIO_OVERHEAD = 100  # bytes that any message costs, also an empty one
-
-
-class Host(Protocol):
-    """The gateway, as one session sees it."""
-
-    media: MediaSettings
-
-    async def authenticate(self, token: str) -> Principal: ...
-
-    async def prepare(self, announcement: Announcement, outlet: Outlet) -> Line: ...
-
-    def start(self, session: CallSession) -> None:
-        """Run `session.run()` as a task of the gateway."""
-        ...
-
-    def forget(self, session: CallSession) -> None: ...
 
 
 class Phase(Enum):
@@ -85,12 +74,8 @@ class CallSession:
         self._bad_in_row = 0
         self._frames_seen = 0
         self._end: EndReason | None = None  # decided before the conversation could be told
+        self._leaving = False  # the carrier is about to take the caller to somebody else
         self._timer = self._loop.call_later(host.media.start_timeout_s, self._never_started)
-
-    @property
-    def conversation(self) -> Conversation | None:
-        """None until the call talks."""
-        return self._conversation
 
     @property
     def running(self) -> bool:
@@ -135,7 +120,7 @@ class CallSession:
                 self._hearing.release()
                 self._conversation.dtmf(inbound.digit)
         elif type(inbound) is Stopped:
-            self.end(EndReason.CALLER_HANGUP)
+            self.end(EndReason.TRANSFERRED if self._leaving else EndReason.CALLER_HANGUP)
             if self._phase is Phase.WAITING:
                 self._socket.close(1000)
 
@@ -149,7 +134,7 @@ class CallSession:
 
     def gone(self) -> None:
         self._timer.cancel()
-        self.end(EndReason.CONNECTION_LOST)
+        self.end(EndReason.TRANSFERRED if self._leaving else EndReason.CONNECTION_LOST)
         if self._phase is Phase.WAITING:
             self._phase = Phase.OVER
         self._connected = False
@@ -164,6 +149,17 @@ class CallSession:
             self._end = reason
         if self._conversation is not None:
             self._conversation.end(reason)
+
+    def say_goodbye(self, reason: EndReason) -> bool:
+        """End it after a closing sentence. False: it does not talk."""
+        if self._conversation is not None:
+            self._conversation.say_goodbye(reason)
+        return self._conversation is not None
+
+    def leave(self, leaving: bool) -> bool:
+        """Is it a transfer when the stream ends? False: it does not talk."""
+        self._leaving = leaving
+        return self._phase is Phase.TALKING
 
     def shut_down(self) -> None:
         """The server stops: the call ends, and so does a connection without one."""
@@ -187,6 +183,8 @@ class CallSession:
     async def _run(self) -> None:
         try:
             announcement = await self._announcement()
+            if announcement is None:
+                return
             self._outgoing.send_if(self._dialect.connected(announcement.call_sid))
             line = await self._host.prepare(announcement, self._outgoing)
         except VoicecoreError as error:
@@ -196,6 +194,7 @@ class CallSession:
             self._refuse(StageError("the call could not be prepared", stage="call", provider="server"))
             raise
         self.call_id = line.call_id
+        self._outgoing.overheard = partial(self._host.live.said, line.call_id)
         reason = EndReason.PIPELINE_FAILED
         try:
             self._talk(line.conversation)
@@ -203,7 +202,8 @@ class CallSession:
         finally:
             self._phase = Phase.OVER
             self._timer.cancel()
-            self._socket.close(_CLOSE_CODES.get(reason, 1000), reason.value)
+            self._socket.close(CLOSE_CODES.get(reason, 1000), reason.value)
+            self._host.live.over(line.call_id)
             health = self._troubles.health(
                 line.conversation,
                 self._hearing.timeline,
@@ -212,13 +212,21 @@ class CallSession:
             )
             await line.close(reason, health)
 
-    async def _announcement(self) -> Announcement:
+    async def _announcement(self) -> Announcement | None:
+        """None: it is no call, but somebody who listens to one."""
         announced = self._announced
         if isinstance(announced, Announcement):
             return announced
         assert announced is not None
-        principal = await self._host.authenticate(announced.token)
-        return announced_with_token(announced, self._ticket, self._transport, principal.organization_uid)
+        organization = (await self._host.authenticate(announced.token)).organization_uid
+        call_id = await self._host.overheard(organization, self._ticket.call_sid)
+        if not call_id:
+            return announced_with_token(announced, self._ticket, self._transport, organization)
+        if self._connected:
+            ListeningPeer(self._socket, self._dialect, self._host.live, call_id).begin(self._ticket.call_sid)
+        self._phase, self._connected = Phase.OVER, False  # the socket is not ours any more
+        self._timer.cancel()
+        return None
 
     def _talk(self, conversation: Conversation) -> None:
         self._conversation = conversation
@@ -289,12 +297,3 @@ class CallSession:
             return
         self._frames_seen = frames
         self._timer = self._loop.call_later(self._host.media.idle_timeout_s, self._check_idle)
-
-
-_CLOSE_CODES = {
-    EndReason.IDLE_TIMEOUT: 1008,
-    EndReason.PROTOCOL_ERROR: 1002,
-    EndReason.AUDIO_FORMAT: 1003,
-    EndReason.PIPELINE_FAILED: 1011,
-    EndReason.SERVER_SHUTDOWN: 1001,
-}

@@ -142,6 +142,11 @@ class MediaSocket(WSListener):
             self._peer.broken(MessageTooLarge(reason) if too_big else ProtocolError(reason))
         return True
 
+    def hand_over(self, peer: Peer) -> None:
+        """From now on somebody else gets the messages; nothing to the one before, not even that it is gone."""
+        self._peer = peer
+        self._message = peer.message
+
     # --- outward ------------------------------------------------------------------------------------
 
     def send(self, data: bytes) -> None:

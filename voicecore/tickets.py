@@ -31,6 +31,7 @@ class _Claims(msgspec.Struct, array_like=True, frozen=True):
     agent_id: str
     from_number: str
     to_number: str
+    placed_uid: str
     nonce: str  # two tickets of one call in one second: each is good once
 
 
@@ -46,7 +47,7 @@ class Tickets:
 
     def issue(self, ticket: Ticket) -> str:
         expires = int(self._now_s()) + LIFETIME_S
-        numbers = ticket.from_number, ticket.to_number
+        numbers = ticket.from_number, ticket.to_number, ticket.placed_uid
         claims = _Claims(expires, ticket.call_sid, ticket.agent_id, *numbers, secrets.token_urlsafe(NONCE_BYTES))
         body = msgspec.json.encode(claims)
         return urlsafe_b64encode(self._sign(body) + body).rstrip(b"=").decode()
@@ -74,6 +75,7 @@ class Tickets:
             agent_id=claims.agent_id,
             from_number=claims.from_number,
             to_number=claims.to_number,
+            placed_uid=claims.placed_uid,
         )
 
     def _used_elsewhere(self, text: str) -> None:

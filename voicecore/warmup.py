@@ -13,18 +13,19 @@ from typing import Any
 import structlog
 
 from config.schema import Company
+from pipelines.abilities import Preparable, Warmable, WarmableVoice
 from pipelines.audio import TELEPHONE, AudioFormat
 from pipelines.brain.prompt import facts_for, fill
 from pipelines.engines import Chains, EngineRoom
 from pipelines.errors import StageError, VoicecoreError
 from pipelines.failover import FailoverTts
 from pipelines.phrases import cut, first_aid
-from pipelines.abilities import Preparable, Warmable, WarmableVoice
-from pipelines.stages import (SttOptions, Voice)
+from pipelines.stages import SttOptions, Voice
 from pipelines.stock import Stock
 from voicecore.domain import instants
 from voicecore.services.agents import Agents, RoutedAgent
 from voicecore.services.briefing import Briefings
+from voicecore.services.equipment import voice_id
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +58,7 @@ class Warmup:
                 greeting = lasting_greeting(routed.agent.config.greeting, facts_of(routed, now))
                 self._stock.name(greeting)
                 said = [*first_aid(routed.agent.config.language), *greeting]
-                await voice.stock_up(said, voice_of(routed), TELEPHONE)
+                await voice.stock_up(said, voice_of(routed, chains), TELEPHONE)
             except VoicecoreError as error:
                 # An agent that cannot work here (its language, its engine) is no reason not to serve the others.
                 log.warning("agent_not_ready", agent=routed.agent.external_id, reason=error.message)
@@ -86,7 +87,7 @@ class Warmup:
         except VoicecoreError as error:
             log.warning("agent_not_ready", agent=routed.agent.external_id, reason=error.message)
             return
-        await _connected(chains, voice_of(routed), TELEPHONE)
+        await _connected(chains, voice_of(routed, chains), TELEPHONE)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -121,11 +122,11 @@ def facts_of(routed: RoutedAgent, now: datetime, caller_phone: str = "") -> dict
     return facts_for(routed.agent.config, company, now, agent_name=routed.agent.name, caller_phone=caller_phone)
 
 
-def voice_of(routed: RoutedAgent) -> Voice:
+def voice_of(routed: RoutedAgent, chains: Chains) -> Voice:
     chosen = routed.agent.config.voice
     speed = chosen.settings.get("speed", 1.0)
     return Voice(
-        voice_id=chosen.voice_id,
+        voice_id=voice_id(chosen, chains.tts[0].name),
         language=routed.agent.config.language,
         speed=float(speed) if isinstance(speed, int | float) else 1.0,
         settings=chosen.settings,

@@ -1,4 +1,4 @@
-"""Providers that nobody has to pay: `python -m benchmarks.emulators --settings cloud.yaml`, then
+"""Providers and CRMs that nobody has to pay: `python -m benchmarks.emulators --settings cloud.yaml`, then
 `voicecore serve --config cloud.yaml` takes calls with the real adapters and no account.
 
 Prints one line of JSON with their addresses when they are ready, and runs until it is stopped.
@@ -17,16 +17,20 @@ import yaml
 
 from benchmarks.emulators.cartesia import CartesiaEmulator
 from benchmarks.emulators.deepgram import DeepgramEmulator
+from benchmarks.emulators.dynamics import DynamicsEmulator
 from benchmarks.emulators.elevenlabs import ElevenLabsEmulator
+from benchmarks.emulators.hubspot import HubspotEmulator
 from benchmarks.emulators.openai import OpenaiEmulator
+from benchmarks.emulators.salesforce import SalesforceEmulator
 
 KEY = "sk-of-an-emulator"  # any will do
+CRM_APP = "app"
 TRANSCRIPT = "I would like to book an appointment."
 ANSWER = "Of course, I can help you with that. What day would suit you?"
 
 
 def settings(urls: dict[str, str], key_file: Path) -> dict[str, object]:
-    """A server's settings with one pipeline, `cloud`, whose providers are these."""
+    """A server's settings with one pipeline, `cloud`, whose providers are these, and those CRMs that there are."""
     key_file.write_text(KEY)
     key = {"api_key": f"file:{key_file}"}
 
@@ -42,7 +46,20 @@ def settings(urls: dict[str, str], key_file: Path) -> dict[str, object]:
         "llm": chat(),
         "tts": {**stage("elevenlabs"), "fallback": [stage("cartesia")]},
     }
-    return {"pipeline": "cloud", "pipelines": {"cloud": pipeline}}
+    return {
+        "pipeline": "cloud",
+        "pipelines": {"cloud": pipeline},
+        "webhooks": {"allow_private": True},  # the CRMs are on this machine
+        "integrations": crms(urls, key_file),
+    }
+
+
+def crms(urls: dict[str, str], key_file: Path) -> dict[str, object]:
+    app = {"client_id": CRM_APP, "client_secret": f"file:{key_file}"}
+    places = {kind: {"login_url": urls[kind], **app} for kind in ("salesforce", "hubspot", "dynamics") if kind in urls}
+    if "hubspot" in urls:
+        places["hubspot"]["api_url"] = urls["hubspot"]
+    return dict(places)
 
 
 async def serve(arguments: argparse.Namespace) -> None:
@@ -56,6 +73,9 @@ async def serve(arguments: argparse.Namespace) -> None:
         "deepgram": deepgram,
         "elevenlabs": ElevenLabsEmulator(first_s=tts_s),
         "cartesia": CartesiaEmulator(first_s=tts_s),
+        "salesforce": SalesforceEmulator(client_secret=KEY),
+        "hubspot": HubspotEmulator(client_secret=KEY),
+        "dynamics": DynamicsEmulator(client_secret=KEY),
     }
     async with AsyncExitStack() as stack:
         for emulator in named.values():

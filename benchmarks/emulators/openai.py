@@ -1,4 +1,5 @@
-"""OpenAI's HTTP interface as its documentation and SDK have it: chat completions, transcriptions, speech.
+"""OpenAI's HTTP interface as its documentation and SDK have it: chat completions, transcriptions, speech,
+embeddings.
 
 What it does not know it refuses, as the original does: a client that is wrong fails here too. The realtime socket is in
 `openai_realtime.py`.
@@ -18,6 +19,7 @@ import numpy as np
 from aiohttp import web
 
 from benchmarks.emulators.base import Emulator, Fault
+from benchmarks.emulators.openai_embeddings import answer_of, embedding_mistake
 from benchmarks.emulators.openai_realtime import RealtimeSocket
 from benchmarks.emulators.openai_rules import chat_mistake, error, speech_mistake, transcription_mistake
 
@@ -65,6 +67,7 @@ class OpenaiEmulator(Emulator):
                 web.post("/v1/chat/completions", self._chat),
                 web.post("/v1/audio/transcriptions", self._transcriptions),
                 web.post("/v1/audio/speech", self._speech),
+                web.post("/v1/embeddings", self._embeddings),
                 web.get("/v1/realtime", self._realtime),
             ]
         )
@@ -93,6 +96,24 @@ class OpenaiEmulator(Emulator):
 
     async def _realtime(self, request: web.Request) -> web.StreamResponse:
         return await RealtimeSocket(self).serve(request)
+
+    async def _embeddings(self, request: web.Request) -> web.StreamResponse:
+        with self.stream():
+            if denied := self.denied(request):
+                return denied
+            body = json.loads(await request.read())
+            self.requests.append(body)
+            if wrong := embedding_mistake(body, self.refuses):
+                return wrong
+            if self.fault in (Fault.STALL, Fault.STALL_MIDWAY):
+                await for_ever()
+            await asyncio.sleep(self.first_s)
+            if self.fault is Fault.CUT:
+                cut(request)
+            if self.fault is Fault.HUGE:
+                return web.Response(body=b'{"data": [' + b" " * HUGE_CHARACTERS + b"]}")
+            texts = {Fault.EMPTY: [], Fault.MALFORMED: None}
+            return web.json_response(answer_of(body, texts.get(self.fault, body["input"])))
 
     # --- chat ---------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from datetime import time
 
 from pipelines.brain.booking import apply_slots, choose_offer, clear_field, take
 from pipelines.brain.changes import choose_target
-from pipelines.brain.closing import goodbye, offer_callback
+from pipelines.brain.closing import goodbye, put_through
 from pipelines.brain.enquiries import look_up
 from pipelines.brain.lexicon import Intent, lexicon
 from pipelines.brain.routing import advance, begin, missed, ordered
@@ -41,8 +41,7 @@ def _anytime(desk: Desk, heard: Heard) -> bool:
     elif waits:
         desk.ask(state.ask, "take_your_time")
     elif heard.means(Intent.HUMAN) and state.ask not in (Ask.CALLBACK, Ask.NAME):
-        desk.say("no_transfer")
-        offer_callback(desk, heard.text)
+        put_through(desk, heard.text)
     elif _says_goodbye(desk, heard):
         goodbye(desk)
     else:

@@ -31,6 +31,20 @@ def offer_callback(desk: Desk, reason: str = "") -> None:
     desk.ask(Ask.CALLBACK, "offer_callback")
 
 
+def put_through(desk: Desk, reason: str) -> None:
+    """To a human being, where the agent may; else he calls back."""
+    if "transfer_call" in desk.tools:
+        desk.state.reason = reason
+        desk.call("transfer_call", {"reason": reason[:500]})
+    else:
+        not_put_through(desk, reason)
+
+
+def not_put_through(desk: Desk, reason: str) -> None:
+    desk.say("no_transfer")
+    offer_callback(desk, reason)
+
+
 def advance_callback(desk: Desk, variant: int = 0) -> None:
     """Collects the number where it is not known, then asks for the call-back."""
     state = desk.state

@@ -145,12 +145,14 @@ class MemoryCalendar:
 
 
 class MemoryControl:
-    """Remembers what was asked of the call: `ended`, and `callbacks` as (name, phone, reason). `hang_up` ends it."""
+    """Remembers what was asked of the call: `ended`, `callbacks` as (name, phone, reason), `transfers` as reasons.
+    `hang_up` ends it."""
 
     def __init__(self, hang_up: Callable[[], None] = lambda: None) -> None:
         self._hang_up = hang_up
         self.ended = False
         self.callbacks: list[tuple[str, str, str]] = []
+        self.transfers: list[str] = []
 
     def end_call(self) -> None:
         self.ended = True
@@ -158,3 +160,6 @@ class MemoryControl:
 
     async def request_callback(self, customer_name: str, customer_phone: str, reason: str) -> None:
         self.callbacks.append((customer_name, customer_phone, reason))
+
+    async def transfer(self, reason: str) -> None:
+        self.transfers.append(reason)

@@ -13,7 +13,7 @@ import msgspec
 
 from pipelines.brain.answers import respond
 from pipelines.brain.booking import retry_after_conflict, said_service
-from pipelines.brain.closing import anything_else, offer_callback
+from pipelines.brain.closing import anything_else, not_put_through, offer_callback
 from pipelines.brain.enquiries import read_article
 from pipelines.brain.lexicon import Intent
 from pipelines.brain.ports import OpeningHours, Service
@@ -180,6 +180,13 @@ def _called_back(desk: Desk, call: ToolCall, result: dict[str, Any]) -> None:
     anything_else(desk)
 
 
+def _put_through(desk: Desk, call: ToolCall, result: dict[str, Any]) -> None:
+    if "error" in result:
+        not_put_through(desk, desk.state.reason)
+    else:
+        desk.say("transferring")
+
+
 _HANDLERS = {
     "list_services": _services,
     "opening_hours": _hours,
@@ -190,4 +197,5 @@ _HANDLERS = {
     "move_appointment": _changed,
     "cancel_appointment": _changed,
     "request_callback": _called_back,
+    "transfer_call": _put_through,
 }

@@ -30,7 +30,11 @@ offer its alternatives."""
 
 _FAQ = "Answer questions about the business with search_knowledge; do not answer such questions from memory."
 _ORDERS = "Orders: note them, read them back, and after a yes pass them on with request_callback."
-_CLOSING = "If the caller wants a human being, offer a call-back (request_callback). After the goodbye, call end_call."
+_CALLBACKS = "If the caller wants a human being, offer a call-back (request_callback)."
+_TRANSFERS = """\
+If the caller wants a human being, put the caller through with transfer_call, and say that it rings; if that does not
+work, offer a call-back (request_callback)."""
+_CLOSING = "After the goodbye, call end_call."
 _LANGUAGES = {"en": "English", "de": "German", "fr": "French", "es": "Spanish", "it": "Italian", "nl": "Dutch"}
 
 
@@ -91,6 +95,7 @@ def system_message(
     able = settings.capabilities
     chosen = ((able.appointment_booking, _BOOKING), (able.faq_answering, _FAQ), (able.order_taking, _ORDERS))
     parts += [text for wanted, text in chosen if wanted]
+    parts.append(_TRANSFERS if settings.capabilities.call_transfer else _CALLBACKS)
     parts.append(_CLOSING)
     if settings.prompt:
         parts.append(fill(settings.prompt, facts))

@@ -67,6 +67,10 @@ class CallbackArguments(Arguments, frozen=True):
     reason: Annotated[str, Meta(max_length=500)] = ""
 
 
+class TransferArguments(Arguments, frozen=True):
+    reason: Annotated[str, Meta(max_length=500)] = ""
+
+
 class Tool(msgspec.Struct, frozen=True):
     name: str
     description: str
@@ -104,6 +108,13 @@ TOOLS: tuple[Tool, ...] = (
     Tool("move_appointment", "Move one. Only after an explicit yes.", MoveArguments, _BOOKING, side_effect=True),
     Tool("cancel_appointment", "Cancel one. Only after an explicit yes.", CancelArguments, _BOOKING, side_effect=True),
     Tool("request_callback", "Have a colleague call the caller back.", CallbackArguments, side_effect=True),
+    Tool(
+        "transfer_call",
+        "Put the caller through to a colleague. Their telephone rings; keep talking until the caller is taken over.",
+        TransferArguments,
+        "call_transfer",
+        side_effect=True,
+    ),
     Tool("end_call", "Hang up, after having said goodbye.", NothingArguments, side_effect=True),
 )
 BY_NAME = {tool.name: tool for tool in TOOLS}

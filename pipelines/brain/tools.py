@@ -27,6 +27,7 @@ from pipelines.brain.tool_table import (
     MoveArguments,
     NothingArguments,
     SearchArguments,
+    TransferArguments,
     tool_specs,
 )
 from pipelines.errors import NotFound, VoicecoreError
@@ -91,6 +92,7 @@ class Toolbox:
             "move_appointment": self._move_appointment,
             "cancel_appointment": self._cancel_appointment,
             "request_callback": self._request_callback,
+            "transfer_call": self._transfer_call,
             "end_call": self._end_call,
         }
 
@@ -237,6 +239,10 @@ class Toolbox:
             return _error("invalid_arguments", "customer_phone is needed: the caller's number is not known")
         await self._control.request_callback(a.customer_name, phone, a.reason)
         return _json({"callback": {"customer_name": a.customer_name, "customer_phone": phone}})
+
+    async def _transfer_call(self, a: TransferArguments, _context: Context) -> str:
+        await self._control.transfer(a.reason)
+        return _json({"ringing": True})
 
     async def _end_call(self, _: NothingArguments, _context: Context) -> str:
         self._control.end_call()

@@ -91,6 +91,7 @@ _SENTENCES: dict[str, Text] = {
     "when_to": "Wann möchten Sie stattdessen kommen?",
     "offer_callback": ("Soll Sie jemand zurückrufen?", "Möchten Sie einen Rückruf? Bitte sagen Sie ja oder nein."),
     "trouble": "Es tut mir leid, ich verstehe Sie schlecht.",
+    "transferring": "Ich verbinde Sie. Es klingelt schon, bitte bleiben Sie dran.",
     "no_transfer": "Verbinden kann ich Sie nicht, aber wir können Sie zurückrufen.",
     "callback_done": "Wir rufen Sie bald zurück.",
     "callback_refused": "In Ordnung.",

@@ -96,6 +96,7 @@ _SENTENCES: dict[str, Text] = {
     # call-back
     "offer_callback": ("Shall I have a colleague call you back?", "Would you like a call back? Please say yes or no."),
     "trouble": "I'm sorry, I have trouble understanding you.",
+    "transferring": "I will put you through. It is ringing; please hold the line.",
     "no_transfer": "I can't put you through, but a colleague can call you back.",
     "callback_done": "A colleague will call you back soon.",
     "callback_refused": "All right.",

@@ -83,7 +83,8 @@ class Engine:
         self._warm(await self.models(options.phrases))
 
     async def open(self, options: SttOptions) -> Session:
-        """Raises EngineMissing for a language other than English, StageError when no worker is up."""
+        """`language` "" is English, all that it knows. Raises EngineMissing for another one, StageError when no worker
+        is up."""
         _refuse_what_cannot_be(options)
         assert self._general is not None
         built = self._models.request(options.phrases)
@@ -244,7 +245,7 @@ class Session:
 
 def _refuse_what_cannot_be(options: SttOptions) -> None:
     language = options.language.lower().replace("_", "-").partition("-")[0]
-    if language != "en":
+    if language not in ("", "en"):
         raise EngineMissing(
             f'no model for the language "{options.language}": this engine knows English ("en") only; '
             "faster-whisper, openai and deepgram know others",

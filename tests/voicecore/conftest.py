@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 import structlog
 from argon2 import PasswordHasher
+from database_copies import KINDS, POSTGRES, Copies
 from media_server import SEED, House, Serve, settings
+from postgres_cluster import GIVEN, MISSING, Cluster, cluster, programs
 from structlog.testing import capture_logs
 
 from config.schema import ServerSettings
@@ -22,6 +24,28 @@ from voicecore.services.operator import opened
 from voicecore.services.passwords import Passwords
 from voicecore.services.seeding import Seeder
 from voicecore.storage.database import Database
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A PostgreSQL server; without one the test is skipped."""
+    if not GIVEN and programs() is None:
+        pytest.skip(MISSING)
+    with cluster() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def copies(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Copies:
+    return Copies(tmp_path_factory.mktemp("templates"), lambda: request.getfixturevalue("postgres"))
+
+
+@pytest.fixture(params=KINDS)
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """What stores: tests that use it run once on each."""
+    if request.param == POSTGRES:
+        request.getfixturevalue("postgres")
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -293,6 +293,11 @@ def media_message(frame: bytes, chunk: int | str) -> dict[str, Any]:
     return {"event": "media", "streamSid": "MZ1", "media": media}
 
 
+def auth_message(token: str) -> dict[str, Any]:
+    """The first frame of the plain socket."""
+    return {"event": "auth", "token": token}
+
+
 def events(detail: CallDetail, kind: EventKind) -> list[dict[str, Any]]:
     """What the events of one kind carry."""
     return [event.data for event in detail.events if event.kind == kind]

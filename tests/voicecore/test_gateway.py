@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -219,6 +220,12 @@ async def test_a_second_auth_is_survived(house: House, plain: RawSocket) -> None
 @pytest.mark.parametrize("path", ["/ws/media/", "/ws/media/a/b", "/ws/media/" + "x" * 129])
 async def test_paths_that_there_are_not(house: House, path: str) -> None:
     assert (await refusal(house, path))[0] == 404
+
+
+async def test_a_long_first_line_still_finds_its_surface(house: House) -> None:
+    status, body = await house.get("/dashboard/api/salesforce/oauth/callback?state=" + "x" * 30_000)
+    assert status == 400
+    assert list(json.loads(body)) == ["error"]
 
 
 # --- the end --------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""`/openapi.json` and `/docs` below the root of a surface: open to all, limited like the rest."""
+"""`/openapi.json` and `/docs` of a surface: open to all, limited like the rest."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from voicecore.api import openapi
 from voicecore.api.kit import Auth, Exchange, Route, Surface
 from voicecore.api.mount import json_response
 
-PAGE_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+PAGE_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
 
 
-def documented(surface: Surface, public_url: str) -> Surface:
-    """The surface with its documents. `public_url`: how clients reach us; "" takes each request's own."""
+def documented(surface: Surface, public_url: str, below: str = "") -> Surface:
+    """The surface with its documents, `below` a path that follows its root. `public_url`: how clients reach us; ""
+    takes each request's own."""
 
     async def spec(exchange: Exchange) -> web.StreamResponse:
         base = public_url.rstrip("/") or str(exchange.http.url.origin())
         return json_response(openapi.document(surface, base + surface.root))
 
     async def docs(exchange: Exchange) -> web.StreamResponse:
-        text = openapi.page(surface, f"{surface.root}/openapi.json")
+        text = openapi.page(surface, f"{surface.root}{below}/openapi.json")
         return web.Response(text=text, content_type="text/html", headers=PAGE_HEADERS)
 
     documents = [
         Route(
             method="GET",
-            path=path,
+            path=below + path,
             handler=handler,
             summary=summary,
             tag="Documents",

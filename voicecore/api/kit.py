@@ -13,16 +13,20 @@ import msgspec
 from aiohttp import web
 
 from pipelines.errors import AuthenticationError, VoicecoreError
+from pipelines.errors import RateLimited as RateLimited
 from voicecore.api.limiter import Allowance, limit_headers
-from voicecore.domain.accounts import Permission, Principal
+from voicecore.domain.accounts import Device, Permission, Principal
+from voicecore.domain.ids import new_external_id
 
 BODY_LIMIT = 1024 * 1024  # bytes
+LONGEST_USER_AGENT = 500  # characters that are kept
 
 
 class Auth(StrEnum):
     NONE = "none"
     ACCESS = "access"
     REFRESH = "refresh"  # the handler checks the bearer token itself
+    SIGNATURE = "signed"  # a signed URL, and no token; the handler checks it
     ACCESS_OR_SIGNATURE = "signature"  # a signed URL will do instead of a token
     OPTIONAL = "optional"  # none will do, but a wrong one will not; without one the limit is that of "anonymous"
 
@@ -53,15 +57,6 @@ class Crashed(VoicecoreError):
         super().__init__(what)
 
 
-class RateLimited(VoicecoreError):
-    code = "rate_limited"
-    http_status = 429
-
-    def __init__(self, retry_after_s: int) -> None:
-        super().__init__("too many requests")
-        self.retry_after_s = retry_after_s
-
-
 class Exchange(msgspec.Struct, kw_only=True):
     """One request, already authenticated and validated. `body` and `query` are what the route announces."""
 
@@ -81,10 +76,15 @@ class Exchange(msgspec.Struct, kw_only=True):
         return self.who.organization_uid
 
     def path(self, name: str) -> str:
-        return self.http.match_info[name]
+        """No id has a NUL, and not every database takes a question with one: what stands in its place names nothing."""
+        return self.http.match_info[name].replace("\x00", "\ufffd")
 
     def bearer(self) -> str:
         return bearer_token(self.http)
+
+    @property
+    def device(self) -> Device:
+        return device_of(self.http)
 
 
 class Reply(msgspec.Struct):
@@ -96,6 +96,13 @@ class Reply(msgspec.Struct):
 
 
 Handler = Callable[[Exchange], Awaitable[Any]]
+
+
+class Deprecation(msgspec.Struct, frozen=True):
+    """A route that will go: from which day on it is out of date (YYYY-MM-DD), and where to read about it."""
+
+    date: str
+    info: str
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,16 +125,33 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     permission: Permission | None = Permission.READ
     limit: str = "standard"
     failure: str = "Internal server error"
+    changes: bool = True  # False: a POST that only asks, and is no entry of the audit trail
+    deprecated: Deprecation | None = None
 
 
-def not_yet(method: str, path: str, tag: str, *, permission: Permission | None = Permission.READ) -> Route:
+def not_yet(
+    method: str,
+    path: str,
+    tag: str,
+    *,
+    auth: Auth = Auth.ACCESS,
+    permission: Permission | None = Permission.READ,
+    limit: str = "standard",
+) -> Route:
     """An operation of the document that is not served: who may ask is told so, in the surface's own shape."""
 
     async def refuse(exchange: Exchange) -> None:
         raise NotAvailableYet("not available yet")
 
     return Route(
-        method=method, path=path, handler=refuse, summary="Not available yet: 503", tag=tag, permission=permission
+        method=method,
+        path=path,
+        handler=refuse,
+        summary="Not available yet: 503",
+        tag=tag,
+        auth=auth,
+        permission=permission,
+        limit=limit,
     )
 
 
@@ -153,6 +177,13 @@ class Surface(msgspec.Struct, frozen=True, kw_only=True):
     error_shape: type[msgspec.Struct]
     root: str = ""
     prefix: str = ""  # unknown paths below it get this surface's errors
+    admit: Callable[[Principal, web.Request], Awaitable[Principal]] | None = None  # may refuse or narrow who was proven
+    by_address: frozenset[str] = frozenset()  # classes of limits that count addresses, whoever asks
+    new_request_id: Callable[[], str] = lambda: new_external_id("req")
+
+
+def device_of(request: web.Request) -> Device:
+    return Device(request.remote or "", request.headers.get("User-Agent", "")[:LONGEST_USER_AGENT])
 
 
 def bearer_token(request: web.Request) -> str:

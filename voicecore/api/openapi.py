@@ -15,6 +15,7 @@ from pipelines.errors import (
     NotFound,
     Overloaded,
     PermissionDenied,
+    StageTimeout,
     ValidationError,
     VoicecoreError,
 )
@@ -60,14 +61,16 @@ def _operation(route: Route, surface: Surface, shapes: dict[Any, Any]) -> dict[s
             },
         },
     }
+    if route.deprecated is not None:
+        operation["deprecated"] = True
     if route.body is not None:
         operation["requestBody"] = {
-            "required": True,
+            "required": any(field.required for field in msgspec.structs.fields(route.body)),
             "content": {"application/json": {"schema": shapes[route.body]}},
         }
     if route.form is not None:
         operation["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": _form(route.form)}}}
-    if route.auth is not Auth.NONE:
+    if route.auth not in (Auth.NONE, Auth.SIGNATURE):
         operation["security"] = [{"bearer": []}]
         if route.auth in (Auth.ACCESS_OR_SIGNATURE, Auth.OPTIONAL):
             operation["security"].append({})
@@ -88,6 +91,7 @@ def _refusals(route: Route, surface: Surface) -> dict[int, str]:
         (True, RateLimited(1), "Too many requests"),
         (True, Crashed(""), "Internal error"),
         (True, Overloaded(""), "Not available now"),
+        (body, StageTimeout("", stage="", provider=""), "An engine took too long"),
     ]
     found: dict[int, str] = {}
     for may_be, error, text in possible:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -9,22 +11,26 @@ import msgspec
 from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import BadHttpMessage
 
-from pipelines.errors import MessageTooLarge, ValidationError
+from pipelines.errors import MessageTooLarge, ProtocolError, ValidationError
 from voicecore.api.kit import BODY_LIMIT
 from voicecore.services.fieldpaths import field_error
 
 S = TypeVar("S", bound=msgspec.Struct)
 INVALID = "Invalid input data"
+BODY_TIMEOUT_S = 30.0  # a body that trickles in holds no connection for longer
 
 
 async def read_body(request: web.Request) -> bytes:
-    """At most BODY_LIMIT bytes. Raises MessageTooLarge."""
+    """At most BODY_LIMIT bytes, within BODY_TIMEOUT_S. Raises MessageTooLarge, ProtocolError."""
     if (request.content_length or 0) > BODY_LIMIT:
         raise MessageTooLarge("request body too large")
     try:
-        body = await request.read()
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            body = await request.read()
     except web.HTTPRequestEntityTooLarge as error:
         raise MessageTooLarge("request body too large") from error
+    except TimeoutError as error:
+        raise ProtocolError("the request body did not arrive in time") from error
     if len(body) > BODY_LIMIT:
         raise MessageTooLarge("request body too large")
     return body
@@ -57,14 +63,15 @@ async def read_form(request: web.Request, limit: int) -> dict[str, bytes]:
 def parse_body(raw: bytes, kind: type[S]) -> tuple[S, frozenset[str]]:
     """The struct and the members that were sent. Raises ValidationError."""
     try:
-        members = msgspec.json.decode(raw)
+        members = msgspec.json.decode(raw or b"{}")  # who sends nothing leaves everything out
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValidationError("malformed JSON", (("body", "not valid JSON"),)) from error
     if not isinstance(members, dict):
         raise ValidationError(INVALID, (("body", "must be an object"),))
-    if b"\\u0000" in raw and _has_nul(members):
+    made = _convert(members, kind, strict=True)
+    if b"\\u0000" in raw and _has_nul(msgspec.to_builtins(made, str_keys=True)):  # what nobody reads may be anything
         raise ValidationError(INVALID, (("body", "must not contain the character NUL"),))
-    return _convert(members, kind, strict=True), frozenset(members)
+    return made, frozenset(members)
 
 
 def parse_query(given: Mapping[str, str], kind: type[S]) -> S:
@@ -75,9 +82,12 @@ def parse_query(given: Mapping[str, str], kind: type[S]) -> S:
     return _convert(members, kind, strict=False)
 
 
+_fields = functools.cache(msgspec.structs.fields)
+
+
 def _convert(members: dict[str, Any], kind: type[S], *, strict: bool) -> S:
     problems: list[tuple[str, str]] = []
-    for field in msgspec.structs.fields(kind):
+    for field in _fields(kind):
         name = field.encode_name
         if name not in members:
             if field.required:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from rich.table import Table
@@ -75,8 +75,10 @@ def detail_data(detail: CallDetail) -> dict[str, Any]:
 
 def _table(rows: list[OperatorCall]) -> Table:
     table = Table(box=None, header_style="dim", pad_edge=False)
+    whole = max((len(row.call.external_id) for row in rows), default=0)  # to be copied: never cut, however narrow it is
     for name in ("when", "id", "from", "agent", "seconds", "ended", "p50 ms", "p95 ms"):
-        table.add_column(name, justify="right" if name in ("seconds", "p50 ms", "p95 ms") else "left", no_wrap=True)
+        side: Literal["left", "right"] = "right" if name in ("seconds", "p50 ms", "p95 ms") else "left"
+        table.add_column(name, justify=side, no_wrap=True, min_width=whole if name == "id" else None)
     for row in rows:
         call = row.call
         latency = call.stages.get("response_latency", {})

@@ -164,6 +164,8 @@ def banner(where: Where) -> str:
             "  NOTE           no Twilio credentials: media is accepted from this machine only, unsigned "
             "(set VOICECORE_TWILIO__AUTH_TOKEN and VOICECORE_PUBLIC_URL)"
         )
+    if not settings.carrier.kind and not settings.twilio.account_sid:
+        lines.append("                 calls that the server makes reach simulated telephones, nobody else")
     return "\n".join(lines)
 
 

@@ -38,6 +38,19 @@ class AgentVersion(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
+class PhoneNumber(msgspec.Struct, frozen=True, kw_only=True):
+    """A number that an agent answers. `number` is as it was written; `sms`: messages can be sent from it, elsewhere."""
+
+    uid: str
+    seq: int = 0
+    organization_uid: str
+    number: str
+    digits: str
+    label: str = ""
+    sms: bool = False
+    agent_uid: str
+
+
 def merge(stored: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
     """Deep merge as JSON merge patch (RFC 7396): objects merge, null removes, the rest replaces."""
     merged = dict(stored)

@@ -59,7 +59,8 @@ class OpeningHours(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Appointment(msgspec.Struct, frozen=True, kw_only=True):
-    """`customer_name` and `customer_phone` are as given for this appointment."""
+    """`customer_name` and `customer_phone` are as given for this appointment; `service` is the service's name, or any
+    other words; `price` is what the service cost when it was booked."""
 
     uid: str
     seq: int = 0
@@ -73,14 +74,31 @@ class Appointment(msgspec.Struct, frozen=True, kw_only=True):
     resource_uid: str
     resource_id: str = ""
     service: str = ""
+    service_uid: str | None = None
+    price: float | None = None
     starts_at: datetime
     ends_at: datetime
     status: AppointmentStatus = AppointmentStatus.SCHEDULED
     notes: str = ""
     source: str = ""
+    cancel_reason: str = ""
     call_uid: str | None = None
     call_id: str = ""
     created_at: datetime
+
+
+class AppointmentCard(Appointment, frozen=True, kw_only=True):
+    """With what its staff member, service and customer are called now. `customer_seq` and `service_seq` are None where
+    nobody and nothing on our lists is meant."""
+
+    business_seq: int
+    resource_seq: int
+    resource_name: str
+    customer_seq: int | None = None
+    known_name: str = ""
+    known_phone: str = ""
+    service_seq: int | None = None
+    service_minutes: int | None = None
 
 
 class AppointmentFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +112,11 @@ class AppointmentFilter(msgspec.Struct, frozen=True, kw_only=True):
     customer_id: str | None = None
     call_uid: str | None = None
     phone: str | None = None
+    uid: str | None = None
+    resource_uid: str | None = None
+    service_uid: str | None = None
+    customer_uid: str | None = None
+    customer_text: str | None = None  # part of a name or of a number
 
 
 class Span(msgspec.Struct, frozen=True, order=True):

@@ -13,6 +13,7 @@ class CallTotals(msgspec.Struct, frozen=True, kw_only=True):
     calls: int = 0
     duration_s: float = 0.0
     succeeded: int = 0
+    completed: int = 0  # by outcome, whatever was reported of their success
     positive: int = 0
     negative: int = 0
     stt_ms: float | None = None

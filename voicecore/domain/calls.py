@@ -54,6 +54,8 @@ _FAILURES = frozenset(
         EndReason.AUDIO_FORMAT,
         EndReason.AGENT_NOT_FOUND,
         EndReason.OVERLOADED,
+        EndReason.CARRIER_FAILED,
+        EndReason.TOO_LATE,
         EndReason.PIPELINE_FAILED,
         EndReason.SERVER_SHUTDOWN,
         EndReason.SERVER_CRASHED,
@@ -107,6 +109,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     agent_id: str = ""
     agent_version: int = 0
     business_uid: str | None = None  # whose line it was on
+    customer_uid: str | None = None  # the other party, where he is known
     party_name: str = ""  # of the other party
     transcript: str = ""  # of calls that others held, as they sent it; ours have turns
     notes: str = ""
@@ -209,6 +212,20 @@ class LoggedCall(msgspec.Struct, frozen=True, kw_only=True):
     success: bool | None = None
 
 
+class CallSort(StrEnum):
+    CREATED_AT = "created_at"
+    DURATION = "duration"
+    CUSTOMER_NAME = "customer_name"  # as we know him, else as he gave it
+
+
+class CallOrder(msgspec.Struct, frozen=True):
+    by: CallSort = CallSort.CREATED_AT
+    descending: bool = True
+
+
+NEWEST = CallOrder()
+
+
 class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
     """What a list is narrowed to; None does not narrow. `from_at` is included, `before_at` is not."""
 
@@ -220,3 +237,7 @@ class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
     from_at: datetime | None = None
     before_at: datetime | None = None
     phone_number: str | None = None
+    uid: str | None = None
+    customer_uid: str | None = None
+    resource_uid: str | None = None  # calls in which somebody booked with him
+    search: str | None = None  # part of the other party's name or of a number

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from unicodedata import normalize
 
 import msgspec
+
+
+def name_key(name: str) -> str:
+    """What names are sorted and searched by, the same on every database: without case, letters with their accents."""
+    return normalize("NFKC", name.casefold())
 
 
 class Customer(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +28,9 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     custom_fields: dict[str, Any] = {}
     notes: str = ""
+    company: str = ""  # whom he works for, and as what
+    title: str = ""
+    address: dict[str, str] = {}  # street, city, postal_code, country
     created_at: datetime
 
 

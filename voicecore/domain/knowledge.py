@@ -8,7 +8,8 @@ import msgspec
 
 
 class KnowledgeArticle(msgspec.Struct, frozen=True, kw_only=True):
-    """`questions` are example wordings. Without a business it belongs to all of the organization's."""
+    """`questions` are example wordings. Without a business it belongs to all of the organization's. `html` is the
+    content with its markup, where it was written so; `content` is what is said and searched."""
 
     uid: str
     seq: int = 0
@@ -17,6 +18,7 @@ class KnowledgeArticle(msgspec.Struct, frozen=True, kw_only=True):
     external_id: str
     title: str
     content: str
+    html: str = ""
     category: str = ""
     tags: tuple[str, ...] = ()
     questions: tuple[str, ...] = ()

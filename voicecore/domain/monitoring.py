@@ -22,6 +22,7 @@ class Bucket(msgspec.Struct, frozen=True, kw_only=True):
     succeeded: int = 0
     duration_s: float = 0.0
     appointments: int = 0
+    revenue: float = 0.0  # the price of those that were neither cancelled nor missed
 
     @property
     def success_rate(self) -> float:
@@ -38,4 +39,5 @@ class Bucket(msgspec.Struct, frozen=True, kw_only=True):
             succeeded=self.succeeded + other.succeeded,
             duration_s=self.duration_s + other.duration_s,
             appointments=self.appointments + other.appointments,
+            revenue=self.revenue + other.revenue,
         )

@@ -12,6 +12,19 @@ def digits(raw: str) -> str:
     return kept[2:] if kept.startswith("00") else kept
 
 
+def e164(raw: str) -> str:
+    """The number as carriers take it: "+49 (30) 12-34 567" and "0049301234567" → "+49301234567". Raises ValueError: it
+    is no telephone number with its country's code (ITU-T E.164 allows 15 digits; no country's begins with 0)."""
+    text = raw.strip()
+    international = text.startswith(("+", "00"))
+    kept = digits(text)
+    if not international or set(text) - set("+0123456789 ()-./\u00a0") or text.count("+") > 1 or "+" in text[1:]:
+        raise ValueError("give it as +, country code and number")
+    if not SHORTEST_LOCAL <= len(kept) <= 15 or kept.startswith("0"):
+        raise ValueError("7 to 15 digits with the country code")
+    return f"+{kept}"
+
+
 def partial_digits(raw: str) -> str:
     """What to look for inside stored digits: trunk zeros go, because E.164 numbers do not have them."""
     return digits(raw).lstrip("0")

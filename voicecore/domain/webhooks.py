@@ -12,9 +12,15 @@ import msgspec
 class Fact(StrEnum):
     """What the core announces. Each surface has names of its own for them."""
 
+    CALL_STARTED = "call.started"  # somebody calls us
     CALL_ENDED = "call.ended"
     APPOINTMENT_CREATED = "appointment.created"
+    APPOINTMENT_CANCELLED = "appointment.cancelled"
     AGENT_ERROR = "agent.error"
+    DEAL_CREATED = "deal.created"  # these four can be asked for already; nothing announces them yet
+    DEAL_UPDATED = "deal.updated"
+    LEAD_SCORED = "lead.scored"
+    INVOICE_PAID = "invoice.paid"
 
 
 class DeliveryState(StrEnum):
@@ -31,6 +37,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     organization_uid: str
     external_id: str
     surface: str
+    name: str = ""  # whatever a client calls it
     url: str
     events: tuple[Fact, ...]
     sealed_secret: str

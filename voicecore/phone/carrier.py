@@ -79,12 +79,26 @@ async def place_call(
     target = await _target(session, destination, identity)
     line = Line(identity, target.parameters, caller)
     headers = signature_headers(target.url, {}, destination.auth_token)
+    return await hold(session, target.url, line, headers, timeout_s=timeout_s, observe=observe)
+
+
+async def hold(
+    session: aiohttp.ClientSession,
+    url: str,
+    line: Line,
+    headers: dict[str, str],
+    *,
+    timeout_s: float,
+    observe: Callable[[Line], None] | None = None,
+) -> CallResult:
+    """The media stream of a call, in real time, until one side ends it; cancelled, it stops in good order. Raises
+    CallFailed."""
     try:
         socket = await session.ws_connect(
-            target.url, headers=headers, timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT_S)
+            url, headers=headers, timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT_S)
         )
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        raise CallFailed(f"cannot open {target.url}: {_reason(error)}") from error
+        raise CallFailed(f"cannot open {url}: {_reason(error)}") from error
     async with socket:
         return await _Run(socket, line, observe).run(timeout_s)
 

@@ -14,10 +14,14 @@ from voicecore.domain import instants
 from voicecore.domain.accounts import Business
 from voicecore.domain.agents import Agent, AgentVersion, merge
 from voicecore.domain.ids import is_external_id, new_uid
+from voicecore.domain.workspaces import Addon
+from voicecore.services.equipment import equipped
 from voicecore.services.fieldpaths import field_error
 from voicecore.storage import agents as rows
-from voicecore.storage import tenants
+from voicecore.storage import tenants, workspaces
 from voicecore.storage.database import Database
+
+CALLER_IDS = Addon.TWILIO_ENHANCED_CALLER_ID
 
 
 class AgentPatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +39,7 @@ class RoutedAgent(msgspec.Struct, frozen=True, kw_only=True):
     agent: Agent
     business: Business
     phone_number: str = ""
+    names_callers: bool = False  # the organization wants callers' names that a carrier looks up
 
 
 def settings_of(raw: dict[str, Any], prefix: str = "config") -> AgentSettings:
@@ -127,21 +132,33 @@ class Agents:
                 raise NotFound("no such agent, or it is switched off")
             business = await tenants.business(connection, found.organization_uid, found.business_uid)
             number = await rows.number_of(connection, found.uid)
+            on = await workspaces.switched_on(connection, found.organization_uid)
+            found = await equipped(connection, found)
         assert business is not None  # a foreign key says so
-        return RoutedAgent(agent=found, business=business, phone_number=number)
+        return RoutedAgent(agent=found, business=business, phone_number=number, names_callers=CALLER_IDS in on)
 
     async def routed(self, organization_uid: str, agent_id: str = "") -> RoutedAgent:
-        """The agent of a known tenant, for clients that have proven who they are; "" is its first. Raises NotFound."""
-        if not agent_id:
-            agent_id = next((a.external_id for a in await self.listing(organization_uid) if a.active), "")
+        """The agent of a known tenant, for clients that have proven who they are; "" is the selected one, else the
+        first. Raises NotFound."""
+        agent_id = agent_id or await self._answering(organization_uid)
         agent = await self.get(organization_uid, agent_id)
         if not agent.active:
             raise NotFound("the agent is switched off")
         async with self._database.read() as connection:
             business = await tenants.business(connection, organization_uid, agent.business_uid)
             number = await rows.number_of(connection, agent.uid)
+            on = await workspaces.switched_on(connection, organization_uid)
+            agent = await equipped(connection, agent)
         assert business is not None
-        return RoutedAgent(agent=agent, business=business, phone_number=number)
+        return RoutedAgent(agent=agent, business=business, phone_number=number, names_callers=CALLER_IDS in on)
+
+    async def _answering(self, organization_uid: str) -> str:
+        """The id of whoever answers where nobody is named; "" when there is nobody."""
+        async with self._database.read() as connection:
+            active = [a for a in await rows.of_organization(connection, organization_uid) if a.active]
+            selected = (await workspaces.selection(connection, organization_uid)).assistant
+        active.sort(key=lambda agent: agent.uid != selected)
+        return active[0].external_id if active else ""
 
 
 def patched(old: Agent | None, patch: AgentPatch, organization_uid: str, business_uid: str, agent_id: str) -> Agent:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -29,7 +30,6 @@ from voicecore.domain.customers import Customer
 from voicecore.domain.ids import new_external_id, new_uid
 from voicecore.domain.paging import Listing, Page
 from voicecore.domain.webhooks import Fact
-from voicecore.services.customers import find_or_make_customer
 from voicecore.storage import calendar as rows
 from voicecore.storage import customers, outbox, tenants
 from voicecore.storage.database import Database
@@ -57,6 +57,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     notes: str = ""
     source: str = "api"
     call_uid: str | None = None
+    confirm: bool = False  # whoever is told of it should tell the customer
 
 
 class Appointments:
@@ -85,6 +86,12 @@ class Appointments:
     async def listing(self, organization_uid: str, wanted: AppointmentFilter, page: Page) -> Listing[Appointment]:
         async with self._database.read() as connection:
             return await rows.listing(connection, organization_uid, wanted, page)
+
+    async def made_in_calls(self, organization_uid: str, most: int) -> list[tuple[Appointment, ZoneInfo]]:
+        """Those that stand, with the time zone of their business; the newest booking first."""
+        async with self._database.read() as connection:
+            found = await rows.made_in_calls(connection, organization_uid, most)
+        return [(appointment, instants.zone(zone)) for appointment, zone in found]
 
     async def availability(
         self,
@@ -120,9 +127,10 @@ class Appointments:
         if booking.minutes is not None and not 1 <= booking.minutes <= 1440:
             raise ValidationError("invalid duration", (("duration", "1 to 1440 minutes"),))
         async with self._database.write() as connection:
-            minutes = booking.minutes or await _usual_minutes(connection, business, booking.service)
+            service = await _offered(connection, business, booking.service)
+            minutes = booking.minutes or (service.minutes if service else DEFAULT_MINUTES)
             span = Span(booking.start, booking.start + timedelta(minutes=minutes))
-            resource = await self._free_resource(connection, business, span, booking.resource_id)
+            resource = await self.free_resource(connection, business, span, booking.resource_id)
             customer = await self._customer(connection, business, booking)
             appointment = Appointment(
                 uid=new_uid(),
@@ -134,6 +142,8 @@ class Appointments:
                 customer_phone=booking.customer_phone or (customer.phone if customer else ""),
                 resource_uid=resource.uid,
                 service=booking.service,
+                service_uid=service.uid if service else None,
+                price=service.price if service else None,
                 starts_at=span.start,
                 ends_at=span.end,
                 notes=booking.notes,
@@ -143,7 +153,11 @@ class Appointments:
             )
             await rows.add(connection, appointment)
             await outbox.announce(
-                connection, business.organization_uid, Fact.APPOINTMENT_CREATED, appointment.external_id
+                connection,
+                business.organization_uid,
+                Fact.APPOINTMENT_CREATED,
+                appointment.external_id,
+                {"send_confirmation": booking.confirm},
             )
             return await self._found(connection, business, appointment.external_id)
 
@@ -154,7 +168,7 @@ class Appointments:
             if old.status is AppointmentStatus.CANCELLED:
                 raise NotFound("appointment not found")
             span = Span(start, start + (old.ends_at - old.starts_at))
-            resource = await self._free_resource(
+            resource = await self.free_resource(
                 connection, business, span, None, without=old.uid, rather=old.resource_uid
             )
             await rows.move(connection, old.uid, resource.uid, span.start, span.end)
@@ -166,7 +180,7 @@ class Appointments:
             old = await self._found(connection, business, appointment_id)
             if old.status is AppointmentStatus.CANCELLED:
                 raise NotFound("appointment not found")
-            await rows.set_status(connection, old.uid, AppointmentStatus.CANCELLED)
+            await cancel_row(connection, old)
             return await self._found(connection, business, appointment_id)
 
     async def upcoming(self, business: Business, phone: str | None) -> list[Appointment]:
@@ -211,7 +225,7 @@ class Appointments:
     async def _customer(self, connection: AsyncConnection, business: Business, booking: Booking) -> Customer | None:
         organization = business.organization_uid
         if booking.customer_id is None:
-            return await find_or_make_customer(
+            return await customers.find_or_make(
                 connection, organization, booking.customer_phone, booking.customer_name, self._clock()
             )
         found = await customers.find(connection, organization, booking.customer_id)
@@ -219,7 +233,7 @@ class Appointments:
             raise NotFound("customer not found")
         return found
 
-    async def _free_resource(
+    async def free_resource(
         self,
         connection: AsyncConnection,
         business: Business,
@@ -229,6 +243,8 @@ class Appointments:
         without: str = "",
         rather: str = "",
     ) -> Resource:
+        """Whoever can take it: `resource_id` only, or anybody, `rather` (a uid) before the others. `without` is the
+        appointment that makes room. Raises SlotTaken, NotFound."""
         if span.start < self._clock():
             raise SlotTaken("that time is past")
         tz = instants.zone(business.timezone)
@@ -248,9 +264,18 @@ class Appointments:
         raise SlotTaken("that time is taken")
 
 
-async def _usual_minutes(connection: AsyncConnection, business: Business, service: str) -> int:
+async def _offered(connection: AsyncConnection, business: Business, service: str) -> Service | None:
+    """The service of that name."""
     named = [s for s in await rows.services_of(connection, business.uid) if s.name.casefold() == service.casefold()]
-    return named[0].minutes if named else DEFAULT_MINUTES
+    return named[0] if named else None
+
+
+async def cancel_row(connection: AsyncConnection, old: Appointment, reason: str = "", *, notify: bool = False) -> None:
+    """Free its time and tell who wants to know."""
+    changes = {"status": AppointmentStatus.CANCELLED.value, "cancel_reason": reason}
+    await rows.change(connection, old.uid, changes)
+    told = {"reason": reason, "notify_customer": notify}
+    await outbox.announce(connection, old.organization_uid, Fact.APPOINTMENT_CANCELLED, old.external_id, told)
 
 
 def local_range(business: Business, first: date, last: date) -> Span:

@@ -22,16 +22,18 @@ from config.schema import AgentSettings
 from pipelines.audio import AudioFormat, Codec
 from pipelines.audio_files import FileFormat, Sound, decode, encode
 from pipelines.engines import EngineRoom
-from pipelines.errors import NotFound, Remedy, StageError
-from pipelines.failover import FailoverTts, open_stt
+from pipelines.errors import EngineMissing, NotFound, Remedy, StageError
+from pipelines.failover import FailoverTts
+from pipelines.failover_stt import FailoverSttSession, open_stt
 from pipelines.health import Health
 from pipelines.roster import Named
-from pipelines.stages import SttOptions, Transcript, Voice, Word
+from pipelines.stages import Stt, SttOptions, Transcript, Voice, Word
 from voicecore.domain import instants
 from voicecore.domain.audio_files import AudioFile
 from voicecore.domain.ids import new_external_id, new_uid
 from voicecore.services.agents import RoutedAgent
 from voicecore.services.briefing import Briefings
+from voicecore.services.equipment import voice_id as own_voice_id
 from voicecore.storage import audio_files as rows
 from voicecore.storage.database import Database
 
@@ -60,15 +62,20 @@ class AudioDesk:
     async def transcribe(
         self, organization_uid: str, data: bytes, language: str = "", agent_id: str = ""
     ) -> tuple[Transcript, float]:
-        """What is said in an audio file, and how many seconds it lasts; `language` "": the agent's. Raises
-        ValidationError for what is no audio, StageError."""
+        """What is said in an audio file, and how many seconds it lasts; `language` "": the agent's, or what the engine
+        makes of it where it does not know that one. Raises ValidationError for what is no audio, StageError."""
         sound = await asyncio.to_thread(decode, data, HEARD_HZ)
         routed = await self._speaker(organization_uid, agent_id)
         settings = routed.agent.config if routed else AgentSettings()
         phrases = (await self._briefings.of(routed.business)).vocabulary(routed) if routed else ()
         options = SttOptions(language=language or settings.language, rate_hz=HEARD_HZ, phrases=phrases)
         chains = await self._engines.chains(settings, organization_uid)
-        session = await open_stt(_apart(chains.stt), options, lambda news: None)
+        try:
+            session = await _opened(chains.stt, options)
+        except EngineMissing:
+            if language:
+                raise
+            session = await _opened(chains.stt, SttOptions(language="", rate_hz=HEARD_HZ))
         heard: list[tuple[float, Transcript]] = []
         try:
             for start, piece in await asyncio.to_thread(pieces, sound):
@@ -101,14 +108,14 @@ class AudioDesk:
         agent = routed.agent.config if routed else AgentSettings()
         wanted = agent.voice.settings | (settings or {})
         speed = wanted.get("speed", 1.0)
+        chains = await self._engines.chains(agent, organization_uid)
         own = Voice(
-            voice_id=agent.voice.voice_id,
+            voice_id=own_voice_id(agent.voice, chains.tts[0].name),
             language=agent.language,
             speed=float(speed) if isinstance(speed, int | float) else 1.0,
             settings=wanted,
         )
         voice = own if voice_id is None else msgspec.structs.replace(own, voice_id=voice_id)
-        chains = await self._engines.chains(agent, organization_uid)
         tts = FailoverTts(_apart(chains.tts), lambda news: None)
         try:
             pcm = await _spoken(tts, text, voice)
@@ -184,6 +191,10 @@ class AudioDesk:
 def _apart(engines: Sequence[Named[E]]) -> list[Named[E]]:
     """The same engines with a health of their own: a voice or language that there is not is no failure for calls."""
     return [msgspec.structs.replace(named, health=Health(), hedge_s=0.0) for named in engines]
+
+
+async def _opened(engines: Sequence[Named[Stt]], options: SttOptions) -> FailoverSttSession:
+    return await open_stt(_apart(engines), options, lambda news: None)
 
 
 async def _spoken(tts: FailoverTts, text: str, voice: Voice) -> bytes:

@@ -157,6 +157,19 @@ class CallLog:
         self._node = node
         self._clock = clock
 
+    @property
+    def node(self) -> str:
+        """This server process."""
+        return self._node
+
+    async def flush(self) -> None:
+        """Returns when everything that calls have reported so far is durable."""
+        await self._writer.flush()
+
+    def resume(self, placed: Call) -> CallJournal:
+        """The journal of a call that has a row already, because we have placed it."""
+        return CallJournal(self._writer, placed, self._clock)
+
     def open(
         self,
         agent: Agent,
@@ -168,6 +181,7 @@ class CallLog:
         transport: str = "",
         metadata: dict[str, Any] | None = None,
         call_id: str = "",
+        party_name: str = "",
     ) -> CallJournal:
         """A call was admitted. Its row carries the agent's version of this moment. Does not wait."""
         call = Call(
@@ -183,6 +197,7 @@ class CallLog:
             agent_id=agent.external_id,
             agent_version=agent.version,
             business_uid=agent.business_uid,
+            party_name=party_name,
             transport=transport,
             node=self._node,
             metadata=metadata or {},

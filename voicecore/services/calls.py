@@ -16,7 +16,9 @@ from pipelines.usage import Usage
 from voicecore.domain import instants
 from voicecore.domain.accounts import Line
 from voicecore.domain.agents import Agent
+from voicecore.domain.analyses import Analysis
 from voicecore.domain.calendar import Appointment, AppointmentFilter
+from voicecore.domain.call_overview import CallOverview
 from voicecore.domain.call_sums import CallTotals
 from voicecore.domain.calls import (
     Call,
@@ -29,12 +31,15 @@ from voicecore.domain.calls import (
     StoredEvent,
     StoredTurn,
 )
+from voicecore.domain.counted import Counted
 from voicecore.domain.ids import new_external_id, new_uid
 from voicecore.domain.paging import Listing, Page
-from voicecore.storage import agents, businesses, calendar, figures
+from voicecore.storage import agents, analyses, businesses, calendar, call_overview, figures, spreads
 from voicecore.storage import calls as rows
 from voicecore.storage.database import Database
+from voicecore.storage.numbers import uid_of
 
+MISSING = "call not found"
 MOST_APPOINTMENTS = 100
 
 
@@ -44,6 +49,7 @@ class CallDetail(msgspec.Struct, frozen=True, kw_only=True):
     events: list[StoredEvent]
     appointments: list[Appointment]
     recording: Recording | None = None
+    analysis: Analysis | None = None
 
 
 class CallPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,10 +71,26 @@ class Calls:
             recordings = await rows.recordings_of(connection, organization_uid, uids) if uids else {}
         return CallPage(listing=listing, recordings=recordings)
 
+    async def overview(self, organization_uid: str, wanted: CallFilter, page: Page) -> list[CallOverview]:
+        """The few facts that a long list of ended calls shows, newest first."""
+        async with self._database.read() as connection:
+            return await call_overview.overview(connection, organization_uid, wanted, page)
+
     async def get(self, organization_uid: str, call_id: str) -> CallDetail:
         """Raises NotFound, also for another organization's call."""
         async with self._database.read() as connection:
             return await _detail(connection, await rows.find(connection, organization_uid, call_id))
+
+    async def named(self, organization_uid: str, call_id: str, seq: int | None) -> Call:
+        """By its id, else by its number. Raises NotFound."""
+        async with self._database.read() as connection:
+            found = await rows.find(connection, organization_uid, call_id)
+            if found is None and seq is not None:
+                uid = await uid_of(connection, organization_uid, Counted.CALL, seq)
+                found = await rows.with_uid(connection, organization_uid, uid) if uid else None
+        if found is None:
+            raise NotFound(MISSING)
+        return found
 
     async def with_uid(self, organization_uid: str, uid: str) -> CallDetail:
         """As `get`, by the uuid. Raises NotFound."""
@@ -96,12 +118,12 @@ class Calls:
         """How many of the listed calls began on each of the last days up to today, by this time zone's calendar. The
         newest first; days without a call are left out."""
         today = instants.now().astimezone(tz).date()
-        spans = [
-            (day, instants.day_start(day, tz), instants.day_start(day + timedelta(days=1), tz))
-            for day in (today - timedelta(days=back) for back in range(days))
-        ]
+        begin = instants.day_start(today - timedelta(days=days - 1), tz)
+        end = instants.day_start(today + timedelta(days=1), tz)
+        wanted = msgspec.structs.replace(wanted, from_at=begin, before_at=end)
         async with self._database.read() as connection:
-            return await figures.per_day(connection, organization_uid, wanted, spans)
+            found = await spreads.calls_per_day(connection, organization_uid, wanted, instants.clock(begin, end, tz))
+        return sorted(found.items(), reverse=True)
 
     async def log(self, logged: LoggedCall, organization_uid: str | None) -> Call:
         """Store a call that others held. `organization_uid` None: whoever owns the business, for agents that cannot
@@ -129,7 +151,7 @@ class Calls:
 
 async def _detail(connection: AsyncConnection, call: Call | None) -> CallDetail:
     if call is None:
-        raise NotFound("call not found")
+        raise NotFound(MISSING)
     owner = call.organization_uid
     booked = await calendar.listing(connection, owner, AppointmentFilter(call_uid=call.uid), Page(0, MOST_APPOINTMENTS))
     recordings = await rows.recordings_of(connection, owner, [call.uid])
@@ -139,6 +161,7 @@ async def _detail(connection: AsyncConnection, call: Call | None) -> CallDetail:
         events=await rows.events_of(connection, call.uid),
         appointments=booked.rows,
         recording=recordings.get(call.uid),
+        analysis=(await analyses.of_calls(connection, owner, [call.uid])).get(call.uid),
     )
 
 

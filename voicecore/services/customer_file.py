@@ -13,11 +13,14 @@ from voicecore.domain.agents import merge
 from voicecore.domain.customers import Customer
 from voicecore.domain.ids import is_external_id, new_external_id, new_uid
 from voicecore.domain.interactions import Interaction
+from voicecore.domain.paging import Listing, Page
 from voicecore.domain.phone import digits
 from voicecore.storage import customers, interactions
 from voicecore.storage.database import Database
 
 INVALID = "Invalid input data"
+MISSING = "customer not found"
+NO_EMAIL = "not an e-mail address"
 _PHONE = re.compile(r"\+?[0-9()/.\- ]{3,40}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 SHORTEST_PHONE = 3  # digits
@@ -32,6 +35,9 @@ class CustomerPatch(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] | None = None
     custom_fields: dict[str, Any] | None = None
     notes: str | None = None
+    company: str | None = None
+    title: str | None = None
+    address: dict[str, str] | None = None  # merged
 
 
 class NewInteraction(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +61,19 @@ class CustomerFile:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def listing(self, organization_uid: str, page: Page) -> Listing[Customer]:
+        """Newest first."""
+        async with self._database.read() as connection:
+            return await customers.listing(connection, organization_uid, page)
+
+    async def with_seq(self, organization_uid: str, seq: int) -> Customer:
+        """Raises NotFound, also for another organization's."""
+        async with self._database.read() as connection:
+            found = await customers.with_seq(connection, organization_uid, seq)
+        if found is None:
+            raise NotFound(MISSING)
+        return found
+
     async def upsert(self, organization_uid: str, customer_id: str, patch: CustomerPatch) -> tuple[Customer, bool]:
         """The customer after the patch; the bool says whether it was made. Raises ValidationError."""
         _check(customer_id, patch)
@@ -77,7 +96,7 @@ class CustomerFile:
         async with self._database.write() as connection:
             customer = await customers.find(connection, organization_uid, wanted.customer_id)
             if customer is None:
-                raise NotFound("customer not found")
+                raise NotFound(MISSING)
             interaction = Interaction(
                 uid=new_uid(),
                 organization_uid=organization_uid,
@@ -97,7 +116,7 @@ def _check(customer_id: str, patch: CustomerPatch) -> None:
     if patch.name is not None and not patch.name.strip():
         problems.append(("name", "must not be empty"))
     if patch.email and not _EMAIL.fullmatch(patch.email):
-        problems.append(("email", "not an e-mail address"))
+        problems.append(("email", NO_EMAIL))
     if patch.phone:
         problems += phone_problem("phone", patch.phone)
     if problems:
@@ -114,6 +133,8 @@ def _patched(old: Customer, patch: CustomerPatch) -> Customer:
     changes = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not None}
     if patch.custom_fields is not None:
         changes["custom_fields"] = merge(old.custom_fields, patch.custom_fields)
+    if patch.address is not None:
+        changes["address"] = old.address | patch.address
     if patch.phone is not None:
         changes["phone_digits"] = digits(patch.phone)
     return msgspec.structs.replace(old, **changes)

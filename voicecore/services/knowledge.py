@@ -1,4 +1,7 @@
-"""Finding the article that answers a question. The compiled indices of the last collections are kept."""
+"""Finding the article that answers a question: by its words, and by what it means where somebody says that.
+
+The compiled indices of the last collections are kept.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,14 @@ from pipelines.errors import ValidationError
 from voicecore.domain import instants
 from voicecore.domain.ids import new_external_id, new_uid
 from voicecore.domain.knowledge import KnowledgeArticle, ScoredArticle
+from voicecore.domain.paging import Listing, Page
+from voicecore.services.embeddings import Embeddings
 from voicecore.storage import knowledge as rows
 from voicecore.storage.database import Database
 
 KEPT_INDICES = 32
 LONGEST_QUERY = 1000  # characters; nobody asks longer questions
+MEANING_WEIGHT = 0.8  # an article that shares no word with the question scores so much at most
 
 Fingerprint = tuple[tuple[int, float], ...]
 
@@ -28,6 +34,7 @@ class NewArticle(msgspec.Struct, frozen=True, kw_only=True):
 
     title: str
     content: str
+    html: str = ""
     category: str = ""
     tags: tuple[str, ...] = ()
     valid_from: datetime | None = None
@@ -35,8 +42,11 @@ class NewArticle(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KnowledgeBase:
-    def __init__(self, database: Database) -> None:
+    """`embeddings` None: articles are found by their words alone."""
+
+    def __init__(self, database: Database, embeddings: Embeddings | None = None) -> None:
         self._database = database
+        self._embeddings = embeddings
         self._indices: OrderedDict[Fingerprint, KnowledgeIndex] = OrderedDict()
 
     async def search(
@@ -46,21 +56,46 @@ class KnowledgeBase:
         *,
         business_uid: str | None = None,
         only: Sequence[str] = (),
+        category: str = "",
         limit: int = 5,
         threshold: float = 0.0,
     ) -> list[ScoredArticle]:
-        """Best first, scores 0…1. `only` restricts to articles of these external ids when not empty."""
+        """Best first, scores 0…1. `only` restricts to articles of these external ids, `category` to those of one,
+        when not empty."""
         query = query[:LONGEST_QUERY]
         words = content_words(query)
+        meanings = await self._embeddings.meanings(organization_uid, query) if self._embeddings else {}
+        wanted = rows.Wanted(organization_uid, business_uid, instants.now(), category, tuple(only))
         async with self._database.read() as connection:
-            found = await rows.candidates(
-                connection, self._database.kind, organization_uid, business_uid, words, instants.now()
-            )
-        if only:
-            found = [article for article in found if article.external_id in only]
-        by_uid = {article.uid: article for article in found}
-        hits = self._index(found).search(query, limit)
-        return [ScoredArticle(by_uid[hit.article_id], hit.score) for hit in hits if hit.score >= threshold]
+            found = await rows.candidates(connection, self._database.kind, wanted, words)
+            others = sorted(meanings.keys() - {article.uid for article in found})
+            meant = await rows.among(connection, wanted, others) if others else []
+        scores = {hit.article_id: hit.score for hit in self._index(found).search(query, len(found))}
+        hits = []
+        for article in (*found, *meant):
+            score = blended(scores.get(article.uid, 0.0), meanings.get(article.uid, 0.0))
+            if score > 0 and score >= threshold:
+                hits.append(ScoredArticle(article, score))
+        return sorted(hits, key=lambda hit: -hit.score)[:limit]
+
+    async def step(self) -> None:
+        """See to the vectors of articles that are new or were changed, if somebody makes vectors."""
+        if self._embeddings is not None:
+            await self._embeddings.step()
+
+    async def idle(self) -> None:
+        """What was begun so is over."""
+        if self._embeddings is not None:
+            await self._embeddings.idle()
+
+    async def close(self) -> None:
+        if self._embeddings is not None:
+            await self._embeddings.close()
+
+    async def listing(self, organization_uid: str, category: str, page: Page) -> Listing[KnowledgeArticle]:
+        """Those that are valid now, newest first; `category` restricts to those of one when not empty."""
+        async with self._database.read() as connection:
+            return await rows.listing(connection, organization_uid, category, instants.now(), page)
 
     async def add(self, organization_uid: str, wanted: NewArticle) -> KnowledgeArticle:
         """For all businesses of the organization; found from the next question on. Raises ValidationError."""
@@ -77,7 +112,9 @@ class KnowledgeBase:
         )
         async with self._database.write() as connection:
             await rows.add(connection, article)
-        return article
+            found = await rows.find(connection, organization_uid, article.external_id)
+        assert found is not None
+        return found
 
     async def articles(self, organization_uid: str, business_uid: str) -> list[KnowledgeArticle]:
         """All that the business may say, for engines that want its vocabulary."""
@@ -91,6 +128,11 @@ class KnowledgeBase:
         if len(self._indices) > KEPT_INDICES:
             self._indices.popitem(last=False)
         return index
+
+
+def blended(lexical: float, meaning: float) -> float:
+    """Both 0…1. What one of them lacks the other may give; neither takes from the other."""
+    return round(1 - (1 - lexical) * (1 - MEANING_WEIGHT * meaning), 4)
 
 
 def _indexed(article: KnowledgeArticle) -> Article:

@@ -22,6 +22,7 @@ from voicecore.services.passwords import Passwords
 from voicecore.services.secret_store import SecretStore, master_keys
 from voicecore.services.seed_format import Tally
 from voicecore.services.seeding import Seeder
+from voicecore.services.user_desk import UserDesk
 from voicecore.storage import tenants
 from voicecore.storage.database import Database
 from voicecore.storage.engines import sqlite_url
@@ -78,6 +79,14 @@ class Operator:
 
     def secrets(self, settings: ServerSettings) -> SecretStore:
         return SecretStore(self._database, master_keys(settings))
+
+    @contextlib.asynccontextmanager
+    async def users(self) -> AsyncIterator[UserDesk]:
+        passwords = Passwords()
+        try:
+            yield UserDesk(self._database, passwords)
+        finally:
+            passwords.close()
 
     async def recent(self, limit: int) -> list[OperatorCall]:
         """Newest first, over all organizations."""

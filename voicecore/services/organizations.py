@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -13,6 +14,7 @@ from voicecore.domain.ids import new_external_id, new_uid
 from voicecore.domain.paging import Listing, Page
 from voicecore.services.customer_file import INVALID, phone_problem
 from voicecore.storage import organizations as rows
+from voicecore.storage import tenants
 from voicecore.storage.database import Database
 
 
@@ -42,6 +44,22 @@ class Organizations:
         if found is None:
             raise NotFound("organization not found")
         return found
+
+    async def number(self, uid: str) -> int:
+        """For clients that count. Raises NotFound."""
+        async with self._database.read() as connection:
+            found = await tenants.organization(connection, uid)
+        if found is None:
+            raise NotFound("organization not found")
+        return found.seq
+
+    async def zone(self, uid: str) -> ZoneInfo:
+        """By whose calendar its days are counted. Raises NotFound."""
+        async with self._database.read() as connection:
+            found = await tenants.organization(connection, uid)
+        if found is None:
+            raise NotFound("organization not found")
+        return instants.zone(found.timezone)
 
     async def create(self, user_uid: str, wanted: NewOrganization) -> Organization:
         """With a business to answer for, and the user as its administrator. Raises ValidationError."""

@@ -8,9 +8,19 @@ from concurrent.futures import ThreadPoolExecutor
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from pipelines.errors import ValidationError
+
 # RFC 9106 §4, second recommended option, with one lane: 64 MiB, 3 passes.
 STRONG = PasswordHasher(time_cost=3, memory_cost=65536, parallelism=1)
+SHORTEST = 8  # characters, NIST SP 800-63B §5.1.1.1
 LONGEST = 1024  # characters; more is an attack on the hash
+
+
+def check_password(password: str) -> None:
+    """Raises ValidationError."""
+    if not SHORTEST <= len(password) <= LONGEST:
+        reason = f"must have {SHORTEST} to {LONGEST} characters"
+        raise ValidationError(f"password {reason}", (("password", reason),))
 
 
 class Passwords:

@@ -14,12 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.errors import NotFound
 from voicecore.domain import instants
+from voicecore.domain.analyses import Analysis
 from voicecore.domain.calendar import AppointmentFilter
+from voicecore.domain.calls import Call
 from voicecore.domain.customers import Customer
 from voicecore.domain.ids import new_external_id, new_uid
 from voicecore.domain.paging import Page
 from voicecore.domain.privacy import PrivacyRequest, RequestKind, RequestState, Traces
-from voicecore.storage import calendar, customers, interactions
+from voicecore.storage import analyses, calendar, customers, interactions
 from voicecore.storage import calls as call_rows
 from voicecore.storage import privacy as rows
 from voicecore.storage.database import Database
@@ -30,6 +32,12 @@ MOST_APPOINTMENTS = 100_000
 TRACE_SUFFIX = ".trace"  # beside a tape: what replays it (`recording.py`)
 
 log = structlog.get_logger(__name__)
+
+
+class ExportedCall(Call, frozen=True, kw_only=True):
+    """With what was made of it."""
+
+    analysis: Analysis | None = None
 
 
 class Privacy:
@@ -140,7 +148,10 @@ class Privacy:
                 if (call := await call_rows.by_uid(connection, uid)) is not None
             ]
             if "calls" in include:
-                content["calls"] = found
+                made = await analyses.of_calls(connection, organization, [call.uid for call in found])
+                content["calls"] = [
+                    ExportedCall(**msgspec.structs.asdict(call), analysis=made.get(call.uid)) for call in found
+                ]
             if "transcripts" in include:
                 content["transcripts"] = {c.external_id: await call_rows.turns_of(connection, c.uid) for c in found}
         if "interactions" in include:
@@ -164,14 +175,19 @@ class Privacy:
         unfinished.replace(file)
 
     def _remove(self, found: Traces) -> None:
-        for name in found.recordings:
-            tape = self._recordings / name
-            for file in (tape, tape.with_suffix(TRACE_SUFFIX)):
-                file.unlink(missing_ok=True)
+        remove_tapes(self._recordings, found.recordings)
         for name in found.audio:
             (self._audio / name).unlink(missing_ok=True)
         for external_id in found.exports:
             self._file(external_id).unlink(missing_ok=True)
+
+
+def remove_tapes(directory: Path, names: Sequence[str]) -> None:
+    """And what replays them. Blocks: a thread's work."""
+    for name in names:
+        tape = directory / name
+        for file in (tape, tape.with_suffix(TRACE_SUFFIX)):
+            file.unlink(missing_ok=True)
 
 
 async def _customer(connection: AsyncConnection, organization_uid: str, customer_id: str) -> Customer:
@@ -181,7 +197,10 @@ async def _customer(connection: AsyncConnection, organization_uid: str, customer
     return found
 
 
-_INTERNAL = ("uid", "seq", "organization_uid", "business_uid", "customer_uid", "call_uid", "agent_uid", "node")
+_INTERNAL = (
+    *("uid", "seq", "organization_uid", "business_uid", "customer_uid", "call_uid", "agent_uid", "service_uid"),
+    "node",
+)
 
 
 def _shown(value: Any) -> Any:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from rapidfuzz import fuzz
 
 from pipelines.brain import ports
+from pipelines.errors import ConflictError
 from voicecore.domain import calendar, instants
 from voicecore.domain.accounts import Business
 from voicecore.domain.customers import CallbackRequest
@@ -15,7 +16,6 @@ from voicecore.domain.ids import new_external_id, new_uid
 from voicecore.domain.phone import same_number
 from voicecore.services.agents import RoutedAgent
 from voicecore.services.appointments import Appointments, Booking, local_range
-from voicecore.services.customers import find_or_make_customer
 from voicecore.services.knowledge import KnowledgeBase
 from voicecore.storage import customers
 from voicecore.storage.database import Database
@@ -141,7 +141,7 @@ class Callbacks:
     async def request_callback(self, customer_name: str, customer_phone: str, reason: str) -> None:
         organization, now = self._business.organization_uid, instants.now()
         async with self._database.write() as connection:
-            customer = await find_or_make_customer(connection, organization, customer_phone, customer_name, now)
+            customer = await customers.find_or_make(connection, organization, customer_phone, customer_name, now)
             request = CallbackRequest(
                 uid=new_uid(),
                 organization_uid=organization,
@@ -159,3 +159,18 @@ class Callbacks:
 
 def _clock(minutes: int) -> time:
     return time(23, 59) if minutes >= calendar.MINUTES_A_DAY else time(minutes // 60, minutes % 60)
+
+
+class NoTelephone:
+    """`ports.CallControl` without a telephone: there is nothing to hang up."""
+
+    def __init__(self, callbacks: Callbacks) -> None:
+        self._callbacks = callbacks
+
+    def end_call(self) -> None: ...
+
+    async def request_callback(self, customer_name: str, customer_phone: str, reason: str) -> None:
+        await self._callbacks.request_callback(customer_name, customer_phone, reason)
+
+    async def transfer(self, reason: str) -> None:
+        raise ConflictError("this is no telephone call")

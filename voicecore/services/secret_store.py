@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,11 +21,28 @@ from voicecore.domain import instants
 from voicecore.domain.ids import new_uid
 from voicecore.domain.secrets import StoredSecret
 from voicecore.services.tokens import load_secret
-from voicecore.storage import outbox, secrets, tenants
+from voicecore.storage import inbound, integrations, outbox, second_factors, secrets, telephony, tenants
 from voicecore.storage.database import Database
 
 SECRET_FILE = "secret"  # in the data directory
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,99}")
+
+
+class SealedRows(Protocol):
+    """A module of rows that hold something sealed."""
+
+    async def sealed(self, connection: AsyncConnection) -> list[tuple[str, str]]: ...
+
+    async def reseal(self, connection: AsyncConnection, uid: str, sealed: str, /) -> None: ...
+
+
+SEALED: tuple[tuple[str, SealedRows], ...] = (
+    ("webhook", outbox),
+    ("telephony provider", telephony),
+    ("integration", integrations),
+    ("second factor", second_factors),
+    ("inbound webhook", inbound),
+)
 
 
 def master_keys(settings: ServerSettings) -> list[bytes]:
@@ -87,10 +105,12 @@ class SecretStore:
             stored = await secrets.everyone(connection)
             for one in stored:
                 await secrets.replace_ciphertext(connection, one.uid, self.seal(self._decrypted(one)))
-            of_webhooks = await outbox.sealed(connection)
-            for uid, sealed in of_webhooks:
-                await outbox.reseal(connection, uid, self.seal(self.unseal(sealed, "webhook")))
-        return len(stored) + len(of_webhooks)
+            count = len(stored)
+            for what, rows in SEALED:
+                for uid, sealed in await rows.sealed(connection):
+                    await rows.reseal(connection, uid, self.seal(self.unseal(sealed, what)))
+                    count += 1
+        return count
 
     def _decrypted(self, secret: StoredSecret) -> str:
         return self.unseal(secret.ciphertext, secret.name)

@@ -10,27 +10,27 @@ import msgspec
 
 from pipelines.brain.words import tokens
 from pipelines.errors import ConfigError, ValidationError
-from pipelines.timing import WATERFALL, Mark, Marks, response_latency_ms
-from voicecore.domain import phone
+from voicecore.domain import instants, phone
+from voicecore.domain.accounts import MemberState, Permission, Role
 from voicecore.domain.agents import AgentVersion
-from voicecore.domain.calls import outcome
-from voicecore.domain.percentiles import stage_means, stage_summaries
-from voicecore.services.accounts import fold_email
+from voicecore.domain.customers import name_key
+from voicecore.domain.emails import fold_email
 from voicecore.services.agents import AgentPatch, as_version, patched
+from voicecore.services.seed_calls import CallSeeder
 from voicecore.services.seed_format import (
     OpeningHours,
     SeedAgent,
-    SeedCall,
+    SeedAppointment,
+    SeedBranch,
     SeedOrganization,
     SeedResource,
-    SeedTurn,
 )
 from voicecore.storage import agents as agent_rows
+from voicecore.storage import customers as customer_rows
 from voicecore.storage.provisioning import Provisioner
 from voicecore.storage.records import Change
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-TURN_S = 5.0
 _SPAN = re.compile(r"([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)")
 
 
@@ -56,18 +56,6 @@ def spans(hours: OpeningHours) -> list[tuple[int, int, int]]:
     return found
 
 
-def marks_of(turn: SeedTurn, speech_end_ms: float) -> Marks:
-    """Marks whose waterfall is the given stages; none for a turn without stages."""
-    if not turn.stages:
-        return {}
-    marks: Marks = {Mark.SPEECH_END: speech_end_ms}
-    at = speech_end_ms
-    for stage, mark in WATERFALL:
-        at += turn.stages.get(stage, 0.0)
-        marks[mark] = at
-    return marks
-
-
 class OrganizationSeeder:
     """`source` and `at` say where it stands, for errors."""
 
@@ -84,22 +72,31 @@ class OrganizationSeeder:
         wanted = self._wanted
         own = {
             name: getattr(wanted, name)
-            for name in ("name", "contact_email", "phone", "address", "settings", "timezone")
+            for name in ("name", "contact_email", "phone", "address", "settings", "timezone", "retention_days")
         }
         self._uid, _ = await self._rows.put("organizations", {"external_id": wanted.id}, own)
         main = {"name": wanted.name, "timezone": wanted.timezone, "phone": wanted.phone, "address": ""}
         self._business, _ = await self._put("businesses", "biz_main", main)
+        for addon, enabled in wanted.addons.items():
+            key = {"organization_uid": self._uid, "kind": addon.value}
+            await self._rows.put("addons", key, {"enabled": enabled})
         await self._users(password_hashes)
         await self._business_rows(self._business, wanted, "", self._at)
+        for index, branch in enumerate(wanted.branches):
+            await self._branch(branch, f"{self._at}.branches[{index}]")
         for index, agent in enumerate(wanted.agents):
             await self._agent(agent, f"{self._at}.agents[{index}]")
         await self._numbers()
         for customer in wanted.customers:
             values = msgspec.structs.asdict(customer)
             digits = {"phone_digits": phone.digits(customer.phone), "phone_tail": phone.tail(customer.phone)}
-            await self._put("customers", values.pop("id"), values | digits)
+            derived = digits | {"name_key": name_key(customer.name)}
+            uid, change = await self._put("customers", values.pop("id"), values | derived)
+            if change is Change.UPDATED:
+                await customer_rows.renamed(self._rows.connection, self._uid, uid, customer.name)
+        calls = CallSeeder(self._rows, self._uid, self._business, self._source)
         for index, call in enumerate(wanted.calls):
-            await self._call(call, f"{self._at}.calls[{index}].agent")
+            await calls.put(call, f"{self._at}.calls[{index}]")
         await self._appointments()
 
     async def _put(self, table: str, external_id: str, values: dict[str, Any]) -> tuple[str, Change]:
@@ -113,14 +110,36 @@ class OrganizationSeeder:
         return uid
 
     async def _users(self, password_hashes: dict[str, str]) -> None:
-        for user in self._wanted.users:
+        for index, user in enumerate(self._wanted.users):
             email = fold_email(user.email)
-            values = {"name": user.name, "active": user.active, "password_hash": password_hashes[email]}
+            kept = {"name": user.name, "avatar_url": user.avatar_url, "platform_admin": user.platform_admin}
+            values: dict[str, Any] = {"active": user.active, "password_hash": password_hashes[email]}
+            values |= {column: value for column, value in kept.items() if value is not None}
             uid, _ = await self._rows.put("users", {"email": email}, values)
             key = {"user_uid": uid, "organization_uid": self._uid}
-            await self._rows.put("memberships", key, {"roles": user.roles})
+            unknown = set(user.permissions or ()) - {one.value for one in Permission if one.fine}
+            if unknown:
+                reason = f"there is no permission {min(unknown)!r}"
+                raise ConfigError(reason, source=self._source, key=f"{self._at}.users[{index}].permissions")
+            roles = [Role.USER.value if role == "staff" else role for role in user.roles]
+            member: dict[str, Any] = {"roles": roles, "state": MemberState.ACTIVE.value}
+            if user.permissions is not None:
+                member["permissions"] = user.permissions
+            await self._rows.put("memberships", key, member)
 
-    async def _business_rows(self, business: str, wanted: SeedOrganization | SeedAgent, suffix: str, at: str) -> None:
+    async def _branch(self, branch: SeedBranch, at: str) -> None:
+        values = {
+            "name": branch.name,
+            "timezone": branch.timezone or self._wanted.timezone,
+            "phone": branch.phone,
+            "address": branch.address,
+        }
+        business, _ = await self._put("businesses", f"biz_{branch.id}", values)
+        await self._business_rows(business, branch, f"_{branch.id}", at)
+
+    async def _business_rows(
+        self, business: str, wanted: SeedOrganization | SeedAgent | SeedBranch, suffix: str, at: str
+    ) -> None:
         """`suffix` keeps the made-up ids of several businesses apart."""
         for service in wanted.services:
             values: dict[str, Any] = {
@@ -182,97 +201,43 @@ class OrganizationSeeder:
             at = f"{self._at}.phone_numbers[{index}]"
             agent = await self._existing("agents", number.agent, f"{at}.agent")
             key = {"digits": phone.digits(number.number), "organization_uid": self._uid}
-            values = {"number": number.number, "label": number.label, "agent_uid": agent}
+            values = {"number": number.number, "label": number.label, "sms": number.sms, "agent_uid": agent}
             await self._rows.put("phone_numbers", key, values)
-
-    async def _call(self, call: SeedCall, at: str) -> None:
-        answered = call.duration_s > 0
-        agent = await self._existing("agents", call.agent, at) if call.agent else None
-        marks = [marks_of(turn, _at_ms(turn, index)) for index, turn in enumerate(call.turns)]
-        values = {
-            "sid": call.sid,
-            "direction": call.direction,
-            "status": "ended",
-            "from_number": call.from_number,
-            "to_number": call.to_number,
-            "from_digits": phone.digits(call.from_number),
-            "to_digits": phone.digits(call.to_number),
-            "agent_uid": agent,
-            "business_uid": await self._rows.business_of("agents", agent) if agent else self._business,
-            "party_name": call.party_name,
-            "notes": call.notes,
-            "sentiment": call.sentiment,
-            "success": call.success,
-            "agent_id": call.agent or "",
-            "agent_version": 1 if call.agent else 0,
-            "end_reason": call.end_reason.value,
-            "outcome": outcome(call.end_reason, answered=answered).value,
-            "metadata": call.metadata,
-            "media_health": {},
-            "stages": stage_summaries(marks),
-            "stt_ms": None,
-            "llm_ms": None,
-            "tts_ms": None,
-            **stage_means(marks),
-            "duration_s": call.duration_s,
-            "created_at": call.started_at,
-            "answered_at": call.started_at if answered else None,
-            "ended_at": call.started_at + timedelta(seconds=call.duration_s),
-        }
-        uid, _ = await self._put("calls", call.id, values)
-        for index, turn in enumerate(call.turns):
-            await self._turn(uid, values["agent_uid"], index, turn, marks[index])
-        await self._rows.drop_turns_from(uid, len(call.turns))
-
-    async def _turn(self, call_uid: str, agent_uid: Any, index: int, turn: SeedTurn, marks: Marks) -> None:
-        started = _at_ms(turn, index)
-        answer = marks.get(Mark.FIRST_FRAME, started)
-        heard = turn.agent if turn.heard is None else turn.heard
-        values = {
-            "agent_uid": agent_uid,
-            "started_ms": started,
-            "ended_ms": answer + TURN_S * 500,
-            "caller_text": turn.caller,
-            "generated_text": turn.agent,
-            "heard_text": heard,
-            "interrupted": turn.interrupted,
-            "marks": {mark.value: at for mark, at in marks.items()},
-            "caller_started_ms": started if turn.caller else None,
-            "caller_ended_ms": marks.get(Mark.SPEECH_END) if turn.caller else None,
-            "agent_started_ms": answer if heard else None,
-            "agent_ended_ms": None,
-            "response_latency_ms": response_latency_ms(marks),
-            "tools": [],
-        }
-        await self._rows.put("turns", {"call_uid": call_uid, "index": index}, values)
 
     async def _appointments(self) -> None:
         for index, wanted in enumerate(self._wanted.appointments):
-            at = f"{self._at}.appointments[{index}]"
-            customer = next((c for c in self._wanted.customers if c.id == wanted.customer), None)
-            customer_uid = call_uid = None
-            if wanted.customer:
-                customer_uid = await self._existing("customers", wanted.customer, f"{at}.customer")
-            if wanted.call:
-                call_uid = await self._existing("calls", wanted.call, f"{at}.call")
-            resource = await self._existing("resources", wanted.resource, f"{at}.resource")
-            values = {
-                "business_uid": await self._rows.business_of("resources", resource),
-                "customer_uid": customer_uid,
-                "customer_name": customer.name if customer else "",
-                "customer_phone": customer.phone if customer else "",
-                "phone_tail": phone.tail(customer.phone) if customer else "",
-                "resource_uid": resource,
-                "service": wanted.service,
-                "starts_at": wanted.start,
-                "ends_at": wanted.start + timedelta(minutes=wanted.minutes),
-                "status": wanted.status,
-                "notes": wanted.notes,
-                "source": wanted.source,
-                "call_uid": call_uid,
-            }
-            await self._put("appointments", wanted.id, values)
+            await self._appointment(wanted, f"{self._at}.appointments[{index}]")
 
-
-def _at_ms(turn: SeedTurn, index: int) -> float:
-    return 1000 * (index * TURN_S if turn.at_s is None else turn.at_s)
+    async def _appointment(self, wanted: SeedAppointment, at: str) -> None:
+        customer = next((c for c in self._wanted.customers if c.id == wanted.customer), None)
+        customer_uid = call_uid = None
+        if wanted.customer:
+            customer_uid = await self._existing("customers", wanted.customer, f"{at}.customer")
+        if wanted.call:
+            call_uid = await self._existing("calls", wanted.call, f"{at}.call")
+        resource = await self._existing("resources", wanted.resource, f"{at}.resource")
+        business = await self._rows.business_of("resources", resource)
+        service_uid, price = await self._rows.service(business, wanted.service)
+        values = {
+            "business_uid": business,
+            "customer_uid": customer_uid,
+            "customer_name": customer.name if customer else "",
+            "customer_phone": customer.phone if customer else "",
+            "phone_tail": phone.tail(customer.phone) if customer else "",
+            "resource_uid": resource,
+            "service": wanted.service,
+            "service_uid": service_uid,
+            "price": price if wanted.price is None else wanted.price,
+            "starts_at": wanted.start,
+            "ends_at": wanted.start + timedelta(minutes=wanted.minutes),
+            "status": wanted.status,
+            "cancel_reason": wanted.cancel_reason,
+            "notes": wanted.notes,
+            "source": wanted.source,
+            "call_uid": call_uid,
+        }
+        if wanted.created_at is not None:
+            values["created_at"] = wanted.created_at
+        key = {"organization_uid": self._uid, "external_id": wanted.id}
+        made = {} if wanted.created_at else {"created_at": min(wanted.start, instants.now())}
+        await self._rows.put("appointments", key, values, **made)

@@ -18,7 +18,7 @@ from config.loader import load_struct
 from pipelines.errors import ConfigError
 from voicecore.domain import instants
 from voicecore.domain.agents import merge
-from voicecore.services.accounts import fold_email
+from voicecore.domain.emails import fold_email
 from voicecore.services.passwords import Passwords
 from voicecore.services.seed_format import SeedAgent, SeedFile, Tally
 from voicecore.services.seed_rows import OrganizationSeeder
@@ -95,6 +95,9 @@ def _read(file: Path) -> SeedFile:
     for o, organization in enumerate(wanted.organizations):
         at = f"organizations[{o}]"
         _check_zone(organization.timezone, str(file), f"{at}.timezone")
+        for b, branch in enumerate(organization.branches):
+            if branch.timezone:
+                _check_zone(branch.timezone, str(file), f"{at}.branches[{b}].timezone")
         agents = tuple(_resolved(agent, file, f"{at}.agents[{a}]") for a, agent in enumerate(organization.agents))
         organizations.append(msgspec.structs.replace(organization, agents=agents))
     return SeedFile(organizations=tuple(organizations))

@@ -50,8 +50,13 @@ class Tokens:
         self.access_s = access_s
         self.refresh_s = refresh_s
         # Two uses, two keys: nothing signed for one can stand for the other.
-        self._jwt_key = hmac.digest(secret, b"jwt", hashlib.sha256)
-        self._url_key = hmac.digest(secret, b"url", hashlib.sha256)
+        self._secret = secret
+        self._jwt_key = self.key_for("jwt")
+        self._url_key = self.key_for("url")
+
+    def key_for(self, use: str) -> bytes:
+        """Another use of the same secret."""
+        return hmac.digest(self._secret, use.encode(), hashlib.sha256)
 
     def issue(
         self, session: Session, kind: TokenKind, *, lifetime_s: int | None = None, at: datetime | None = None

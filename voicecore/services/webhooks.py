@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
@@ -13,14 +13,10 @@ from voicecore.domain import instants
 from voicecore.domain.ids import new_external_id, new_uid
 from voicecore.domain.paging import Listing, Page
 from voicecore.domain.webhooks import Delivery, DeliveryState, Fact, Subscription
+from voicecore.services.attempts import LEASE, standing
 from voicecore.services.secret_store import SecretStore
 from voicecore.storage import outbox
 from voicecore.storage.database import Database
-
-# Seconds from one attempt to the next: eleven attempts within a day.
-BACK_OFF_S = (5, 30, 120, 600, 1800, 3600, 7200, 14400, 21600, 36000)
-LEASE = timedelta(seconds=60)  # for one attempt; longer than any takes
-LONGEST_ERROR = 300  # characters
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -40,7 +36,14 @@ class Webhooks:
         self._check = check
 
     async def subscribe(
-        self, organization_uid: str, surface: str, url: str, events: Sequence[Fact], secret: str, active: bool
+        self,
+        organization_uid: str,
+        surface: str,
+        url: str,
+        events: Sequence[Fact],
+        secret: str,
+        active: bool,
+        name: str = "",
     ) -> tuple[Subscription, str]:
         """With a secret of our making where none is given; this is the only time it is told. Raises
         ValidationError."""
@@ -51,6 +54,7 @@ class Webhooks:
             organization_uid=organization_uid,
             external_id=new_external_id("wh"),
             surface=surface,
+            name=name,
             url=url,
             events=tuple(dict.fromkeys(events)),
             sealed_secret=self._store.seal(secret),
@@ -59,28 +63,45 @@ class Webhooks:
         )
         async with self._database.write() as connection:
             await outbox.subscribe(connection, subscription)
-        return subscription, secret
+            stored = await outbox.subscription(connection, subscription.uid)
+        assert stored is not None
+        return stored, secret
 
-    async def deliveries(self, organization_uid: str, state: DeliveryState | None, page: Page) -> Listing[Delivery]:
+    async def subscriptions(self, organization_uid: str, surface: str) -> list[Subscription]:
+        """Oldest first."""
         async with self._database.read() as connection:
-            return await outbox.listing(connection, organization_uid, state, page)
+            return await outbox.of_surface(connection, organization_uid, surface)
 
-    async def again(self, organization_uid: str, delivery_id: str) -> Delivery:
+    async def unsubscribe(self, organization_uid: str, surface: str, uid: str) -> None:
+        """With what is still to be sent to it. Raises NotFound."""
+        async with self._database.write() as connection:
+            if not await outbox.unsubscribe(connection, organization_uid, surface, uid):
+                raise NotFound("webhook not found")
+
+    async def deliveries(
+        self, organization_uid: str, surface: str, state: DeliveryState | None, page: Page
+    ) -> Listing[Delivery]:
+        """To subscribers of a surface, newest first."""
+        async with self._database.read() as connection:
+            return await outbox.listing(connection, organization_uid, surface, state, page)
+
+    async def again(self, organization_uid: str, surface: str, delivery_id: str) -> Delivery:
         """From its first attempt on. Raises NotFound."""
         async with self._database.write() as connection:
-            found = await outbox.again(connection, organization_uid, delivery_id, instants.now())
-        if found is None:
-            raise NotFound("delivery not found")
+            if not await outbox.is_told_by(connection, surface, organization_uid, delivery_id):
+                raise NotFound("delivery not found")
+            found = await outbox.queue.again(connection, organization_uid, delivery_id, instants.now())
+        assert found is not None  # it was there, in this transaction
         return found
 
     async def due(self, at: datetime, most: int) -> list[Due]:
         """What is to be sent now; nobody else gets it meanwhile."""
         async with self._database.read() as connection:
-            if not await outbox.any_due(connection, at):
+            if not await outbox.queue.any_due(connection, at):
                 return []
         found: list[Due] = []
         async with self._database.write() as connection:
-            for delivery in await outbox.claim(connection, at, at + LEASE, most):
+            for delivery in await outbox.queue.claim(connection, at, at + LEASE, most):
                 subscription = await outbox.subscription(connection, delivery.subscription_uid)
                 assert subscription is not None  # a foreign key says so
                 secret = self._store.unseal(subscription.sealed_secret, subscription.external_id)
@@ -89,21 +110,8 @@ class Webhooks:
 
     async def settle(self, delivery: Delivery, status: int | None, error: str, *, final: bool = False) -> Delivery:
         """One attempt is over; `error` "" when it succeeded. `final`: no other attempt can help."""
-        attempts = delivery.attempts + 1
-        state, next_at = DeliveryState.DELIVERED, None
-        if error:
-            state = DeliveryState.DEAD
-            if attempts <= len(BACK_OFF_S) and not final:
-                state = DeliveryState.PENDING
-                next_at = instants.now() + timedelta(seconds=BACK_OFF_S[attempts - 1])
-        settled = msgspec.structs.replace(
-            delivery,
-            state=state,
-            attempts=attempts,
-            next_at=next_at,
-            last_status=status,
-            last_error=error[:LONGEST_ERROR],
-        )
+        now_at = msgspec.structs.asdict(standing(delivery.attempts, error, final=final))
+        settled = msgspec.structs.replace(delivery, last_status=status, **now_at)
         async with self._database.write() as connection:
-            await outbox.settle(connection, settled)
+            await outbox.queue.settle(connection, delivery.uid, settled)
         return settled

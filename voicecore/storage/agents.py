@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from voicecore.domain import phone
-from voicecore.domain.agents import Agent, AgentVersion
+from voicecore.domain.agents import Agent, AgentVersion, PhoneNumber
 from voicecore.storage import records
 from voicecore.storage.schema import agent_versions, agents, phone_numbers
 
@@ -76,6 +77,24 @@ async def number_of(connection: AsyncConnection, agent_uid: str) -> str:
     return (await connection.execute(query.order_by(phone_numbers.c.seq).limit(1))).scalar() or ""
 
 
+async def numbers(connection: AsyncConnection, organization_uid: str) -> list[PhoneNumber]:
+    """Oldest first."""
+    query = sa.select(phone_numbers).where(phone_numbers.c.organization_uid == organization_uid)
+    return await records.every(connection, PhoneNumber, query.order_by(phone_numbers.c.seq))
+
+
+async def count_of(connection: AsyncConnection, organization_uid: str) -> int:
+    return await records.count(connection, agents, [agents.c.organization_uid == organization_uid])
+
+
+async def stamp(connection: AsyncConnection, organization_uid: str) -> tuple[int, int]:
+    """Changes whenever one of the organization's agents does, in whatever process."""
+    query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.max(agent_versions.c.seq), 0))
+    query = query.select_from(agents.join(agent_versions, agent_versions.c.agent_uid == agents.c.uid))
+    row = (await connection.execute(query.where(agents.c.organization_uid == organization_uid))).one()
+    return row[0], row[1]
+
+
 async def version(
     connection: AsyncConnection, organization_uid: str, external_id: str, number: int
 ) -> AgentVersion | None:
@@ -89,6 +108,19 @@ async def version(
         )
     )
     return await records.first(connection, AgentVersion, query)
+
+
+async def versions_of(
+    connection: AsyncConnection, organization_uid: str, agent_uids: Iterable[str]
+) -> dict[tuple[str, int], AgentVersion]:
+    """All versions of these agents, by uid and number."""
+    query = (
+        sa.select(agent_versions)
+        .join(agents, agents.c.uid == agent_versions.c.agent_uid)
+        .where(agents.c.organization_uid == organization_uid, agents.c.uid.in_(list(agent_uids)))
+    )
+    found = await records.every(connection, AgentVersion, query)
+    return {(version.agent_uid, version.version): version for version in found}
 
 
 async def add(connection: AsyncConnection, agent: Agent, first: AgentVersion) -> None:

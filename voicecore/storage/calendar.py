@@ -17,6 +17,7 @@ from pipelines.brain.ports import SlotTaken
 from voicecore.domain import phone
 from voicecore.domain.calendar import (
     Appointment,
+    AppointmentCard,
     AppointmentFilter,
     AppointmentStatus,
     OpeningHours,
@@ -24,15 +25,34 @@ from voicecore.domain.calendar import (
     Service,
     Span,
 )
+from voicecore.domain.customers import name_key
 from voicecore.domain.paging import Listing, Page
 from voicecore.storage import records
 from voicecore.storage.engines import TAKEN
-from voicecore.storage.schema import appointments, calls, customers, opening_hours, resources, services
+from voicecore.storage.schema import (
+    appointments,
+    businesses,
+    calls,
+    customers,
+    opening_hours,
+    resources,
+    services,
+)
 
 
 async def services_of(connection: AsyncConnection, business_uid: str) -> list[Service]:
     query = sa.select(services).where(services.c.business_uid == business_uid).order_by(services.c.seq)
     return await records.every(connection, Service, query)
+
+
+async def service_with_seq(connection: AsyncConnection, organization_uid: str, seq: int) -> Service | None:
+    query = sa.select(services).where(services.c.organization_uid == organization_uid, services.c.seq == seq)
+    return await records.first(connection, Service, query)
+
+
+async def resource_with_seq(connection: AsyncConnection, organization_uid: str, seq: int) -> Resource | None:
+    query = sa.select(resources).where(resources.c.organization_uid == organization_uid, resources.c.seq == seq)
+    return await records.first(connection, Resource, query)
 
 
 async def hours_of(connection: AsyncConnection, business_uid: str) -> list[OpeningHours]:
@@ -101,7 +121,28 @@ def _narrowed(organization_uid: str, wanted: AppointmentFilter) -> list[sa.Colum
         conditions.append(column.call_uid == wanted.call_uid)
     if wanted.phone is not None:
         conditions.append(column.phone_tail == phone.tail(wanted.phone))
+    same = {
+        column.uid: wanted.uid,
+        column.resource_uid: wanted.resource_uid,
+        column.service_uid: wanted.service_uid,
+        column.customer_uid: wanted.customer_uid,
+    }
+    conditions += [one == uid for one, uid in same.items() if uid is not None]
+    if wanted.customer_text:
+        conditions.append(_of_customer_like(wanted.customer_text))
     return conditions
+
+
+def _of_customer_like(part: str) -> sa.ColumnElement[bool]:
+    """Name or number, as given for the appointment or as the customer has it now."""
+    either = [
+        field.icontains(part, autoescape=True)
+        for field in (appointments.c.customer_name, appointments.c.customer_phone)
+    ]
+    either.append(customers.c.name_key.contains(name_key(part), autoescape=True))
+    if digits := phone.partial_digits(part):
+        either.append(customers.c.phone_digits.contains(digits))
+    return sa.or_(*either)
 
 
 async def listing(
@@ -111,8 +152,84 @@ async def listing(
     conditions = _narrowed(organization_uid, wanted)
     query = _with_names().where(*conditions).order_by(appointments.c.starts_at, appointments.c.seq)
     rows = await records.every(connection, Appointment, query.offset(page.offset).limit(page.count))
+    return Listing(rows, await _count(connection, organization_uid, wanted))
+
+
+async def _count(connection: AsyncConnection, organization_uid: str, wanted: AppointmentFilter) -> int:
+    """Without a look at other tables where nothing is asked of them."""
+    conditions = _narrowed(organization_uid, wanted)
+    if wanted.resource_id is wanted.customer_id is wanted.customer_text is None:
+        return await records.count(connection, appointments, conditions)
     joined = _with_names().where(*conditions).with_only_columns(sa.func.count())
-    return Listing(rows, (await connection.execute(joined)).scalar_one())
+    number: int = (await connection.execute(joined)).scalar_one()
+    return number
+
+
+async def made_in_calls(connection: AsyncConnection, organization_uid: str, most: int) -> list[tuple[Appointment, str]]:
+    """Those that stand, with the name of their business's time zone; the newest booking first."""
+    column = appointments.c
+    query = (
+        _with_names()
+        .join(businesses, businesses.c.uid == column.business_uid)
+        .add_columns(businesses.c.timezone)
+        .where(
+            column.organization_uid == organization_uid,
+            column.call_uid.is_not(None),
+            column.status != AppointmentStatus.CANCELLED.value,
+        )
+        .order_by(column.created_at.desc(), column.seq.desc())
+        .limit(most)
+    )
+    found = (await connection.execute(query)).all()
+    return [(records.load(Appointment, row), row.timezone) for row in found]
+
+
+def _cards(organization_uid: str, wanted: AppointmentFilter) -> sa.Select[Any]:
+    more = (
+        businesses.c.seq.label("business_seq"),
+        resources.c.seq.label("resource_seq"),
+        resources.c.name.label("resource_name"),
+        customers.c.seq.label("customer_seq"),
+        sa.func.coalesce(customers.c.name, "").label("known_name"),
+        sa.func.coalesce(customers.c.phone, "").label("known_phone"),
+        services.c.seq.label("service_seq"),
+        services.c.minutes.label("service_minutes"),
+    )
+    return (
+        _with_names()
+        .join(businesses, businesses.c.uid == appointments.c.business_uid)
+        .outerjoin(services, services.c.uid == appointments.c.service_uid)
+        .add_columns(*more)
+        .where(*_narrowed(organization_uid, wanted))
+    )
+
+
+async def cards(
+    connection: AsyncConnection, organization_uid: str, wanted: AppointmentFilter, page: Page
+) -> Listing[AppointmentCard]:
+    """As `listing`, with names."""
+    query = _cards(organization_uid, wanted).order_by(appointments.c.starts_at, appointments.c.seq)
+    rows = await records.every(connection, AppointmentCard, query.offset(page.offset).limit(page.count))
+    return Listing(rows, await _count(connection, organization_uid, wanted))
+
+
+async def card(connection: AsyncConnection, organization_uid: str, uid: str) -> AppointmentCard | None:
+    return await records.first(connection, AppointmentCard, _cards(organization_uid, AppointmentFilter(uid=uid)))
+
+
+async def cards_of_calls(
+    connection: AsyncConnection, organization_uid: str, call_uids: list[str]
+) -> list[AppointmentCard]:
+    """What was booked in these calls, earliest first."""
+    query = _cards(organization_uid, AppointmentFilter()).where(appointments.c.call_uid.in_(call_uids))
+    return await records.every(connection, AppointmentCard, query.order_by(appointments.c.starts_at))
+
+
+async def latest_cards(connection: AsyncConnection, organization_uid: str, count: int) -> list[AppointmentCard]:
+    """The last that were booked, newest first."""
+    query = _cards(organization_uid, AppointmentFilter())
+    query = query.order_by(appointments.c.created_at.desc(), appointments.c.seq.desc()).limit(count)
+    return await records.every(connection, AppointmentCard, query)
 
 
 async def find(connection: AsyncConnection, organization_uid: str, external_id: str) -> Appointment | None:
@@ -141,21 +258,16 @@ async def move(
     connection: AsyncConnection, uid: str, resource_uid: str, starts_at: datetime, ends_at: datetime
 ) -> None:
     """Raises SlotTaken."""
-    statement = sa.update(appointments).where(appointments.c.uid == uid)
+    scheduled = AppointmentStatus.SCHEDULED.value
+    values = {"resource_uid": resource_uid, "starts_at": starts_at, "ends_at": ends_at, "status": scheduled}
+    await change(connection, uid, values)
+
+
+async def change(connection: AsyncConnection, uid: str, values: dict[str, Any]) -> None:
+    """Raises SlotTaken."""
     try:
-        await connection.execute(
-            statement.values(
-                resource_uid=resource_uid,
-                starts_at=starts_at,
-                ends_at=ends_at,
-                status=AppointmentStatus.SCHEDULED.value,
-            )
-        )
+        await connection.execute(sa.update(appointments).where(appointments.c.uid == uid).values(**values))
     except IntegrityError as error:
         if _refused(error):
             raise SlotTaken("that time is taken") from error
         raise
-
-
-async def set_status(connection: AsyncConnection, uid: str, status: AppointmentStatus) -> None:
-    await connection.execute(sa.update(appointments).where(appointments.c.uid == uid).values(status=status.value))

@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -36,6 +39,23 @@ class Instant(sa.types.TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class epoch_s(FunctionElement[int]):  # noqa: N801  # written like a function of SQL
+    """Whole unix seconds of an instant, rounded down."""
+
+    type = sa.BigInteger()
+    inherit_cache = True
+
+
+@compiles(epoch_s)
+def _epoch_s(element: epoch_s, compiler: SQLCompiler, **how: object) -> str:
+    return f"CAST(FLOOR(EXTRACT(EPOCH FROM {compiler.process(element.clauses, **how)})) AS BIGINT)"
+
+
+@compiles(epoch_s, "sqlite")
+def _epoch_s_sqlite(element: epoch_s, compiler: SQLCompiler, **how: object) -> str:
+    return f"CAST(STRFTIME('%s', {compiler.process(element.clauses, **how)}) AS INTEGER)"
 
 
 def text(name: str) -> sa.Column[str]:

@@ -58,15 +58,27 @@ async def of_person(
     return [c for c in found if c.customer_uid in customer_uids or phone.same_number(c.phone, number)]
 
 
-async def calls_of_number(connection: AsyncConnection, organization_uid: str, number: str) -> list[Call]:
-    """Calls from or to a number in any spelling, newest first."""
+async def calls_of_number(
+    connection: AsyncConnection, organization_uid: str, number: str, customer_uid: str | None = None
+) -> list[Call]:
+    """Calls from or to a number in any spelling, and those with this customer whatever the number; newest first."""
     tail = phone.tail(number)
-    if len(tail) < phone.SHORTEST_LOCAL:
-        return []
     column = calls.c
-    query = sa.select(calls).where(
-        column.organization_uid == organization_uid,
-        sa.or_(column.from_digits.endswith(tail), column.to_digits.endswith(tail)),
-    )
+    which: list[sa.ColumnElement[bool]] = []
+    if len(tail) >= phone.SHORTEST_LOCAL:
+        which += [column.from_tail == tail, column.to_tail == tail]
+    if customer_uid is not None:
+        which.append(column.customer_uid == customer_uid)
+    if not which:
+        return []
+    # Each from an index of its own; asked as one, with the order, it would be every call that is looked at.
+    own = [sa.select(column.seq).where(column.organization_uid == organization_uid, one) for one in which]
+    query = sa.select(calls).where(column.seq.in_(sa.union(*own)))
     found = await records.every(connection, Call, query.order_by(column.created_at.desc(), column.seq.desc()))
-    return [c for c in found if phone.same_number(c.from_number, number) or phone.same_number(c.to_number, number)]
+    return [
+        call
+        for call in found
+        if (customer_uid is not None and call.customer_uid == customer_uid)
+        or phone.same_number(call.from_number, number)
+        or phone.same_number(call.to_number, number)
+    ]

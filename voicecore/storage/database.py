@@ -15,7 +15,8 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from voicecore.storage.engines import EngineKind, kind_named, kind_of, sqlite_url
+from voicecore.storage.engines import EngineKind, Sqlite, kind_named, kind_of, sqlite_url
+from voicecore.storage.memory import Author, Memory, Reader
 from voicecore.storage.schema import metadata
 
 CONNECTIONS = 4
@@ -35,16 +36,18 @@ def _encode(value: object) -> str:
 class Database:
     """One pool of connections. Made by `Database.open`."""
 
-    def __init__(self, engine: AsyncEngine, kind: EngineKind) -> None:
+    def __init__(self, engine: AsyncEngine, kind: EngineKind, *, alone: bool = False) -> None:
         self.kind = kind
+        self.memory = Memory(engine.dialect, alone=alone)
         self._engine = engine
         self._writer = engine.execution_options(writes=True)
         self._turn = asyncio.Lock()
         self.changes = 0  # transactions of this process that may have changed what calls are answered by
 
     @classmethod
-    async def open(cls, url: str) -> Database:
-        """Migrate and connect all of the pool, so that threads and files do not grow later.
+    async def open(cls, url: str, *, alone: bool = False) -> Database:
+        """Migrate and connect all of the pool, so that threads and files do not grow later. `alone`: no other server
+        writes to a database of this kind that is not shared.
 
         Raises ConfigError for an unknown kind of URL, OperationalError when it cannot be reached.
         """
@@ -58,10 +61,9 @@ class Database:
             **kind.arguments(),
         )
         kind.prepare(engine)
-        database = cls(engine, kind)
+        database = cls(engine, kind, alone=alone and isinstance(kind, Sqlite))
         try:
             await database._migrate()
-            await database._fill_pool()
         except BaseException:
             await engine.dispose()
             raise
@@ -76,17 +78,41 @@ class Database:
     async def _migrate(self) -> None:
         async with self._writer.begin() as connection:
             await connection.run_sync(upgrade)
+        await self._look()  # before there are other connections
+        await self._fill_pool()
+
+    async def learn(self) -> None:
+        """Let the database see how much it holds by now, so that it finds things the short way."""
+        if not self.kind.learning():
+            return
+        await self._look()
+        async with self._whole_pool() as connections:
+            for connection in connections:
+                await connection.invalidate()  # what was seen is known to new ones
+        await self._fill_pool()
+
+    async def _look(self) -> None:
+        async with self._turn, self._writer.begin() as connection:
+            for statement in self.kind.learning():
+                await connection.exec_driver_sql(statement)
 
     async def _fill_pool(self) -> None:
+        async with self._whole_pool():
+            pass
+
+    @contextlib.asynccontextmanager
+    async def _whole_pool(self) -> AsyncIterator[list[AsyncConnection]]:
         async with contextlib.AsyncExitStack() as stack:
-            for _ in range(CONNECTIONS):
-                await stack.enter_async_context(self._engine.connect())
+            yield [await stack.enter_async_context(self._engine.connect()) for _ in range(CONNECTIONS)]
 
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A consistent view. Do not nest: the pool is small."""
-        async with self._engine.begin() as connection:
+        """A consistent view of what is not remembered. Do not nest: the pool is small."""
+        connection = Reader(self._engine, self.memory)
+        try:
             yield connection
+        finally:
+            await connection.leave()
 
     @contextlib.asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -98,8 +124,14 @@ class Database:
     @contextlib.asynccontextmanager
     async def append(self) -> AsyncIterator[AsyncConnection]:
         """As `write`, for what calls report: nothing that another call is answered by changes."""
-        async with self._turn, self._writer.begin() as connection:
-            yield connection
+        async with self._turn:
+            connection = Author(self._writer)
+            try:
+                async with connection, connection.begin():
+                    yield connection
+                    self.memory.changing(connection.touched)
+            finally:
+                self.memory.changed(connection.touched)
 
     async def ping(self) -> None:
         async with self.read() as connection:
@@ -113,6 +145,7 @@ def upgrade(connection: sa.Connection) -> None:
     """Bring the schema up to date, inside the caller's transaction: at once when there is none yet, else what is
     missing of the one history of migrations."""
     newest = max(file.stem.partition("_")[0] for file in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+    connection.exec_driver_sql(kind_named(connection.dialect.name).schema_turn())
     if not sa.inspect(connection).has_table(VERSION_TABLE.name):
         create(connection, newest)
     elif connection.execute(sa.select(VERSION_TABLE)).scalar() != newest:

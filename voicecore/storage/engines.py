@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from pipelines.errors import ConfigError
 
 BUSY_TIMEOUT_MS = 5000
+SCHEMA_LOCK = 7016838  # any number, the same in every process
 TAKEN = "the resource is taken at that time"
 
 
@@ -27,6 +28,15 @@ class EngineKind(Protocol):
 
     def prepare(self, engine: AsyncEngine) -> None:
         """Install per-connection settings and the way transactions begin."""
+        ...
+
+    def learning(self) -> list[str]:
+        """Statements that let it see how much is in which table, where it does not look itself; connections that are
+        made from then on know."""
+        ...
+
+    def schema_turn(self) -> str:
+        """A statement that waits until no other process changes the schema, and keeps them out until the commit."""
         ...
 
     def extra_schema(self) -> list[str]:
@@ -68,7 +78,18 @@ class Sqlite:
         def begun(connection: sa.Connection) -> None:
             # A transaction that reads before it writes must own the write lock from its first statement on.
             writes = connection.get_execution_options().get("writes", False)
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+            if writes:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:  # once to the driver's thread and back, not thrice; it cannot fail
+                driver: Any = connection.connection.dbapi_connection
+                driver.run_async(lambda raw: raw.execute("BEGIN"))
+
+    def learning(self) -> list[str]:
+        # Else it takes an organization's rows for few (https://www.sqlite.org/lang_analyze.html).
+        return ["PRAGMA analysis_limit=1000", "ANALYZE"]
+
+    def schema_turn(self) -> str:
+        return "SELECT 1"  # a transaction that writes has begun, and owns the file
 
     def extra_schema(self) -> list[str]:
         clash = (
@@ -116,6 +137,12 @@ class Postgres:
 
     def prepare(self, engine: AsyncEngine) -> None:
         return None
+
+    def learning(self) -> list[str]:
+        return []
+
+    def schema_turn(self) -> str:
+        return f"SELECT pg_advisory_xact_lock({SCHEMA_LOCK})"
 
     def extra_schema(self) -> list[str]:
         document = self._document.format(a="")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
-
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from voicecore.domain.call_sums import CallTotals
 from voicecore.domain.calls import CallFilter, Outcome, Sentiment
 from voicecore.storage.calls import narrowed
-from voicecore.storage.columns import Instant
 from voicecore.storage.schema import calls
+from voicecore.storage.sums import summed
+
+_MEAN = (sa.func.sum, sa.func.count)  # what can be added
 
 
 async def totals(connection: AsyncConnection, organization_uid: str, wanted: CallFilter) -> CallTotals:
@@ -25,17 +25,19 @@ async def totals(connection: AsyncConnection, organization_uid: str, wanted: Cal
         sa.func.count(),
         sa.func.coalesce(sa.func.sum(column.duration_s), 0.0),
         counted(succeeded),
+        counted(column.outcome == Outcome.COMPLETED.value),
         counted(column.sentiment == Sentiment.POSITIVE.value),
         counted(column.sentiment == Sentiment.NEGATIVE.value),
-        sa.func.avg(column.stt_ms),
-        sa.func.avg(column.llm_ms),
-        sa.func.avg(column.tts_ms),
+        *(figure(stage) for stage in (column.stt_ms, column.llm_ms, column.tts_ms) for figure in _MEAN),
     ).where(*narrowed(organization_uid, wanted))
-    number, duration_s, good, positive, negative, stt, llm, tts = (await connection.execute(query)).one()
+    (row,) = await summed(connection, query)
+    number, duration_s, good, completed, positive, negative, *stages = row
+    stt, llm, tts = (stages[at] / stages[at + 1] if stages[at + 1] else None for at in (0, 2, 4))
     return CallTotals(
         calls=number,
         duration_s=duration_s,
         succeeded=good,
+        completed=completed,
         positive=positive,
         negative=negative,
         stt_ms=stt,
@@ -44,17 +46,8 @@ async def totals(connection: AsyncConnection, organization_uid: str, wanted: Cal
     )
 
 
-async def per_day(
-    connection: AsyncConnection, organization_uid: str, wanted: CallFilter, days: list[tuple[date, datetime, datetime]]
-) -> list[tuple[date, int]]:
-    """`days` with their first instant and that of the next day. The newest first, without those that had no call."""
-    columns = sa.column("day", sa.String), sa.column("begins", Instant()), sa.column("ends", Instant())
-    spans = sa.values(*columns, name="spans").data([(d.isoformat(), b, e) for d, b, e in days]).cte("days")
-    within = sa.and_(calls.c.created_at >= spans.c.begins, calls.c.created_at < spans.c.ends)
-    query = (
-        sa.select(spans.c.day, sa.func.count())
-        .join_from(spans, calls, sa.and_(within, *narrowed(organization_uid, wanted)))
-        .group_by(spans.c.day)
-        .order_by(spans.c.day.desc())
-    )
-    return [(date.fromisoformat(day), number) for day, number in (await connection.execute(query)).all()]
+async def outcomes(connection: AsyncConnection, organization_uid: str, wanted: CallFilter) -> dict[Outcome, int]:
+    """How the listed calls ended; outcomes that none had are left out."""
+    conditions = [*narrowed(organization_uid, wanted), calls.c.outcome.is_not(None)]
+    query = sa.select(calls.c.outcome, sa.func.count()).where(*conditions).group_by(calls.c.outcome)
+    return {Outcome(word): number for word, number in await summed(connection, query, keys=1)}

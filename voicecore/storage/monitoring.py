@@ -10,7 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from voicecore.domain.calls import CallStatus, Outcome
 from voicecore.domain.monitoring import Bucket, Live
+from voicecore.storage.bookings import REVENUE
+from voicecore.storage.columns import epoch_s
 from voicecore.storage.schema import appointments, calls, turns
+from voicecore.storage.sums import summed
 
 GRAIN_S = 900  # a quarter of an hour: every time zone's hours and days begin at one
 
@@ -18,7 +21,11 @@ GRAIN_S = 900  # a quarter of an hour: every time zone's hours and days begin at
 async def live(connection: AsyncConnection, organization_uid: str) -> Live:
     query = (
         sa.select(calls.c.status, sa.func.count())
-        .where(calls.c.organization_uid == organization_uid, calls.c.status != CallStatus.ENDED.value)
+        .where(
+            calls.c.organization_uid == organization_uid,
+            calls.c.status != CallStatus.ENDED.value,
+            calls.c.ended_at.is_(None),  # as their status says already: it finds the index of the few
+        )
         .group_by(calls.c.status)
     )
     counts = {row[0]: int(row[1]) for row in (await connection.execute(query)).all()}
@@ -36,7 +43,12 @@ async def response_ms(connection: AsyncConnection, organization_uid: str, since:
     return (await connection.execute(query)).scalar()
 
 
-async def quarters(connection: AsyncConnection, organization_uid: str, begin: datetime, end: datetime) -> list[Bucket]:
+async def quarters(
+    connection: AsyncConnection,
+    organization_uid: str,
+    begin: datetime,
+    end: datetime,
+) -> list[Bucket]:
     """Ended calls and appointments by the quarter of an hour in which they began or were booked; none without any."""
     found: dict[int, Bucket] = {}
     good = sa.case((calls.c.success.is_(None), calls.c.outcome == Outcome.COMPLETED.value), else_=calls.c.success)
@@ -46,19 +58,20 @@ async def quarters(connection: AsyncConnection, organization_uid: str, begin: da
         "duration_s": sa.func.coalesce(sa.func.sum(calls.c.duration_s), 0.0),
     }
     ended = calls.c.status == CallStatus.ENDED.value
-    booked: dict[str, sa.ColumnElement[Any]] = {"appointments": sa.func.count()}
+    booked: dict[str, sa.ColumnElement[Any]] = {"appointments": sa.func.count(), "revenue": REVENUE}
     for table, columns, more in ((calls, figures, [ended]), (appointments, booked, [])):
-        quarter = (sa.cast(sa.extract("epoch", table.c.created_at), sa.BigInteger) // GRAIN_S).label("quarter")
+        quarter = (epoch_s(table.c.created_at) // GRAIN_S).label("quarter")
         query = sa.select(quarter, *(figure.label(name) for name, figure in columns.items())).where(
             table.c.organization_uid == organization_uid,
             table.c.created_at >= begin,
             table.c.created_at < end,
             *more,
         )
-        for row in (await connection.execute(query.group_by(quarter))).all():
+        query = query.group_by(quarter)
+        every = await summed(connection, query, keys=1) if table is calls else (await connection.execute(query)).all()
+        for number, *sums in every:
             bucket = Bucket(
-                start=datetime.fromtimestamp(row.quarter * GRAIN_S, UTC),
-                **{name: getattr(row, name) for name in columns},
+                start=datetime.fromtimestamp(number * GRAIN_S, UTC), **dict(zip(columns, sums, strict=True))
             )
-            found[row.quarter] = found[row.quarter] + bucket if row.quarter in found else bucket
+            found[number] = found[number] + bucket if number in found else bucket
     return [found[quarter] for quarter in sorted(found)]

@@ -7,14 +7,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from voicecore.domain.accounts import Business, Membership, Organization
+from voicecore.domain.accounts import Business, Membership, MemberState, Organization
 from voicecore.domain.paging import Listing, Page
 from voicecore.storage import records
 from voicecore.storage.schema import businesses, memberships, organizations
 
 
 def _mine(user_uid: str) -> sa.ColumnElement[bool]:
-    owned = sa.select(memberships.c.organization_uid).where(memberships.c.user_uid == user_uid)
+    owned = sa.select(memberships.c.organization_uid).where(
+        memberships.c.user_uid == user_uid, memberships.c.state == MemberState.ACTIVE.value
+    )
     return organizations.c.uid.in_(owned)
 
 
@@ -41,3 +43,12 @@ async def add(
     await records.insert(connection, organizations, organization)
     await records.insert(connection, businesses, business)
     await records.insert(connection, memberships, membership, created_at=organization.created_at)
+
+
+async def with_uids(connection: AsyncConnection, uids: list[str]) -> list[Organization]:
+    """Nothing is said of the user: whoever asks knows that he belongs to them."""
+    return await records.every(connection, Organization, sa.select(organizations).where(organizations.c.uid.in_(uids)))
+
+
+async def change(connection: AsyncConnection, uid: str, changes: dict[str, Any]) -> None:
+    await connection.execute(sa.update(organizations).where(organizations.c.uid == uid).values(**changes))

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,6 +18,9 @@ from voicecore.storage import records
 from voicecore.storage.schema import calls
 from voicecore.storage.schema import webhook_deliveries as deliveries
 from voicecore.storage.schema import webhook_subscriptions as subscriptions
+from voicecore.storage.sending import Queue
+
+queue = Queue(deliveries, Delivery, ("state", "attempts", "next_at", "last_status", "last_error"))
 
 
 async def announce(
@@ -66,44 +68,42 @@ async def subscription(connection: AsyncConnection, uid: str) -> Subscription | 
     return await records.first(connection, Subscription, sa.select(subscriptions).where(subscriptions.c.uid == uid))
 
 
+async def of_surface(connection: AsyncConnection, organization_uid: str, surface: str) -> list[Subscription]:
+    """Oldest first."""
+    own = (subscriptions.c.organization_uid == organization_uid, subscriptions.c.surface == surface)
+    query = sa.select(subscriptions).where(*own).order_by(subscriptions.c.seq)
+    return await records.every(connection, Subscription, query)
+
+
+async def unsubscribe(connection: AsyncConnection, organization_uid: str, surface: str, uid: str) -> bool:
+    own = (subscriptions.c.organization_uid == organization_uid, subscriptions.c.surface == surface)
+    statement = sa.delete(subscriptions).where(*own, subscriptions.c.uid == uid)
+    return bool((await connection.execute(statement)).rowcount)
+
+
+def _told_by(surface: str) -> sa.ColumnElement[bool]:
+    """To subscribers of this surface, which alone has words for what they are told."""
+    own = sa.select(subscriptions.c.uid).where(subscriptions.c.surface == surface)
+    return deliveries.c.subscription_uid.in_(own)
+
+
+async def is_told_by(connection: AsyncConnection, surface: str, organization_uid: str, external_id: str) -> bool:
+    query = sa.select(deliveries.c.seq).where(
+        deliveries.c.organization_uid == organization_uid, deliveries.c.external_id == external_id, _told_by(surface)
+    )
+    return (await connection.execute(query)).first() is not None
+
+
 async def listing(
-    connection: AsyncConnection, organization_uid: str, state: DeliveryState | None, page: Page
+    connection: AsyncConnection, organization_uid: str, surface: str, state: DeliveryState | None, page: Page
 ) -> Listing[Delivery]:
     """Newest first."""
-    conditions: list[sa.ColumnElement[bool]] = [deliveries.c.organization_uid == organization_uid]
+    conditions = [deliveries.c.organization_uid == organization_uid, _told_by(surface)]
     if state is not None:
         conditions.append(deliveries.c.state == state.value)
     query = sa.select(deliveries).where(*conditions).order_by(deliveries.c.seq.desc())
     found = await records.every(connection, Delivery, query.offset(page.offset).limit(page.count))
     return Listing(found, await records.count(connection, deliveries, conditions))
-
-
-async def claim(connection: AsyncConnection, at: datetime, until: datetime, most: int) -> list[Delivery]:
-    """What is due, for the caller alone until then: if he dies, it is due again."""
-    query = sa.select(deliveries).where(deliveries.c.next_at <= at).order_by(deliveries.c.next_at).limit(most)
-    mine: list[Delivery] = []
-    for due in await records.every(connection, Delivery, query):
-        statement = sa.update(deliveries).where(deliveries.c.uid == due.uid, deliveries.c.next_at == due.next_at)
-        if (await connection.execute(statement.values(next_at=until))).rowcount == 1:
-            mine.append(due)
-    return mine
-
-
-async def settle(connection: AsyncConnection, delivery: Delivery) -> None:
-    """How an attempt went."""
-    values = records.columns_of(deliveries, delivery)
-    names = ("state", "attempts", "next_at", "last_status", "last_error")
-    statement = sa.update(deliveries).where(deliveries.c.uid == delivery.uid)
-    await connection.execute(statement.values({name: values[name] for name in names}))
-
-
-async def again(connection: AsyncConnection, organization_uid: str, external_id: str, at: datetime) -> Delivery | None:
-    """Due at once, whatever its state was."""
-    own = (deliveries.c.organization_uid == organization_uid, deliveries.c.external_id == external_id)
-    await connection.execute(
-        sa.update(deliveries).where(*own).values(state=DeliveryState.PENDING.value, attempts=0, next_at=at)
-    )
-    return await records.first(connection, Delivery, sa.select(deliveries).where(*own))
 
 
 async def sealed(connection: AsyncConnection) -> list[tuple[str, str]]:
@@ -115,9 +115,3 @@ async def sealed(connection: AsyncConnection) -> list[tuple[str, str]]:
 async def reseal(connection: AsyncConnection, uid: str, sealed_secret: str) -> None:
     statement = sa.update(subscriptions).where(subscriptions.c.uid == uid)
     await connection.execute(statement.values(sealed_secret=sealed_secret))
-
-
-async def any_due(connection: AsyncConnection, at: datetime) -> bool:
-    """Asked every second: no write transaction for nothing."""
-    query = sa.select(deliveries.c.seq).where(deliveries.c.next_at <= at).limit(1)
-    return (await connection.execute(query)).first() is not None

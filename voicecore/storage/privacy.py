@@ -12,8 +12,8 @@ from voicecore.domain import phone
 from voicecore.domain.customers import Customer
 from voicecore.domain.ids import new_external_id
 from voicecore.domain.privacy import PrivacyRequest, RequestState, Traces
+from voicecore.storage import analyses, audit, dials, records, sync_logs
 from voicecore.storage import conversations as talks
-from voicecore.storage import records
 from voicecore.storage.schema import (
     appointments,
     audio_files,
@@ -87,7 +87,10 @@ async def calls_of(connection: AsyncConnection, customer: Customer) -> list[str]
     named = sa.select(column.uid).where(
         column.organization_uid == organization, column.metadata["customer_id"].as_string() == customer.external_id
     )
-    return sorted(found | set((await connection.execute(named)).scalars()))
+    known = sa.select(column.uid).where(column.organization_uid == organization, column.customer_uid == customer.uid)
+    for query in (named, known):
+        found |= set((await connection.execute(query)).scalars())
+    return sorted(found)
 
 
 async def traces(connection: AsyncConnection, customer: Customer) -> Traces:
@@ -121,10 +124,13 @@ async def erase(connection: AsyncConnection, customer: Customer, found: Traces, 
         .where(privacy_requests.c.customer_uid == customer.uid)
         .values(state=RequestState.WITHDRAWN.value, expires_at=None, finished_at=at, options={})
     )
+    await audit.forget_customer(connection, customer)
+    await dials.withdraw(connection, found.calls)
     if keep:
-        await _blank_calls(connection, customer, found.calls)
+        await blank_calls(connection, customer.organization_uid, found.calls, customer.phone)
         nobody: dict[str, Any] = {"customer_name": "", "customer_phone": ""}
-        await connection.execute(sa.update(appointments).where(his[0]).values(phone_tail="", notes="", **nobody))
+        words = {"phone_tail": "", "notes": "", "cancel_reason": ""}
+        await connection.execute(sa.update(appointments).where(his[0]).values(**words, **nobody))
         await connection.execute(sa.update(callback_requests).where(his[1]).values(reason="", **nobody))
         await connection.execute(
             sa.update(interactions).where(interactions.c.customer_uid == customer.uid).values(notes="", metadata={})
@@ -135,7 +141,7 @@ async def erase(connection: AsyncConnection, customer: Customer, found: Traces, 
             external_id=new_external_id("anon"),
             created_at=customer.created_at,
         )
-        values = records.columns_of(customers, blank) | {"phone_tail": ""}
+        values = records.columns_of(customers, blank) | {"phone_tail": "", "name_key": ""}
         await connection.execute(sa.update(customers).where(customers.c.uid == customer.uid).values(**values))
         return
     await connection.execute(sa.delete(appointments).where(his[0]))
@@ -144,22 +150,26 @@ async def erase(connection: AsyncConnection, customer: Customer, found: Traces, 
     await connection.execute(sa.delete(customers).where(customers.c.uid == customer.uid))
 
 
-async def _blank_calls(connection: AsyncConnection, customer: Customer, call_uids: list[str]) -> None:
+async def blank_calls(
+    connection: AsyncConnection, organization_uid: str, call_uids: list[str], number: str = ""
+) -> None:
+    """Take the other side, and what was said, out of calls. `number`: a telephone that is taken out of both sides."""
     query = sa.select(
         calls.c.uid, calls.c.external_id, calls.c.from_number, calls.c.to_number, calls.c.direction, calls.c.metadata
     )
     for row in (await connection.execute(query.where(calls.c.uid.in_(call_uids)))).all():
-        values: dict[str, Any] = dict.fromkeys(("sid", "party_name", "transcript", "notes", "recording_url"), "")
+        words = ("sid", "party_name", "party_key", "transcript", "notes", "recording_url")
+        values: dict[str, Any] = dict.fromkeys(words, "")
         values["metadata"] = {name: row.metadata[name] for name in STATISTICS if name in row.metadata}
         other = "to" if row.direction == "outbound" else "from"
-        for side, number in (("from", row.from_number), ("to", row.to_number)):
-            if side == other or phone.same_number(number, customer.phone):
-                values |= {f"{side}_number": "", f"{side}_digits": ""}
+        for side, own in (("from", row.from_number), ("to", row.to_number)):
+            if side == other or (number and phone.same_number(own, number)):
+                values |= {f"{side}_number": "", f"{side}_digits": "", f"{side}_tail": ""}
         await connection.execute(sa.update(calls).where(calls.c.uid == row.uid).values(**values))
         await connection.execute(
             sa.update(webhook_deliveries)
             .where(
-                webhook_deliveries.c.organization_uid == customer.organization_uid,
+                webhook_deliveries.c.organization_uid == organization_uid,
                 webhook_deliveries.c.subject == row.external_id,
             )
             .values(data={})
@@ -167,3 +177,6 @@ async def _blank_calls(connection: AsyncConnection, customer: Customer, call_uid
     texts: dict[str, Any] = {"caller_text": "", "generated_text": "", "heard_text": "", "tools": []}
     await connection.execute(sa.update(turns).where(turns.c.call_uid.in_(call_uids)).values(**texts))
     await connection.execute(sa.update(call_events).where(call_events.c.call_uid.in_(call_uids)).values(data={}))
+    await sync_logs.forget_persons(connection, call_uids)
+    await dials.forget_persons(connection, call_uids)
+    await analyses.forget_persons(connection, organization_uid, call_uids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from voicecore.domain import instants
 from voicecore.domain.ids import new_uid
 from voicecore.storage import records
 from voicecore.storage.records import Change
-from voicecore.storage.schema import metadata, opening_hours
+from voicecore.storage.schema import call_keywords, metadata, opening_hours, services
 
 
 class Provisioner:
@@ -43,6 +44,29 @@ class Provisioner:
         target = metadata.tables[table]
         query = sa.select(target.c.business_uid).where(target.c.uid == uid)
         return str((await self.connection.execute(query)).scalar_one())
+
+    async def service(self, business_uid: str, name: str) -> tuple[str | None, float | None]:
+        """The uid and price of the service of that name."""
+        column = services.c
+        query = sa.select(column.uid, column.price, column.name).where(column.business_uid == business_uid)
+        rows = (await self.connection.execute(query.order_by(column.seq))).all()
+        found = [row for row in rows if row.name.casefold() == name.casefold()]
+        return (found[0].uid, found[0].price) if found else (None, None)
+
+    async def keywords(
+        self, organization_uid: str, call_uid: str, rows: list[dict[str, Any]], detected_at: datetime
+    ) -> None:
+        """Exactly these (keyword, sentiment, score), in this order."""
+        column = call_keywords.c
+        query = sa.select(column.keyword, column.sentiment, column.score).where(column.call_uid == call_uid)
+        there = [dict(row._mapping) for row in (await self.connection.execute(query.order_by(column.seq))).all()]
+        if there == rows:
+            return
+        await self.connection.execute(sa.delete(call_keywords).where(column.call_uid == call_uid))
+        common = {"organization_uid": organization_uid, "call_uid": call_uid, "detected_at": detected_at}
+        if rows:
+            await self.connection.execute(sa.insert(call_keywords), [row | common for row in rows])
+        self.changes.append(("call_keywords", Change.UPDATED if there else Change.CREATED))
 
     async def opening_hours(self, organization_uid: str, business_uid: str, spans: list[tuple[int, int, int]]) -> None:
         """Exactly these (weekday, opens, closes), in minutes since midnight; none leaves what is there."""

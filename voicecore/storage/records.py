@@ -49,7 +49,9 @@ async def first(connection: AsyncConnection, kind: type[S], query: sa.Select[Any
 
 
 async def every(connection: AsyncConnection, kind: type[S], query: sa.Select[Any]) -> list[S]:
-    return [load(kind, row) for row in (await connection.execute(query)).all()]
+    result = await connection.execute(query)
+    names = list(map(str, result.keys()))  # not once more for each row
+    return [msgspec.convert(dict(zip(names, row, strict=True)), kind) for row in result.all()]
 
 
 async def count(connection: AsyncConnection, table: sa.FromClause, conditions: list[sa.ColumnElement[bool]]) -> int:

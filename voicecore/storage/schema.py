@@ -10,6 +10,10 @@ import sqlalchemy as sa
 
 from voicecore.storage.columns import Instant, created, external, flag, json, owner, ref, table, text
 from voicecore.storage.columns import metadata as metadata
+from voicecore.storage.schema_analyses import call_analyses as call_analyses
+from voicecore.storage.schema_analyses import call_keywords as call_keywords
+from voicecore.storage.schema_analyses import concurrency_samples as concurrency_samples
+from voicecore.storage.schema_calling import dials as dials
 from voicecore.storage.schema_calls import call_events as call_events
 from voicecore.storage.schema_calls import calls as calls
 from voicecore.storage.schema_calls import recordings as recordings
@@ -20,6 +24,19 @@ from voicecore.storage.schema_dealings import interactions as interactions
 from voicecore.storage.schema_dealings import privacy_requests as privacy_requests
 from voicecore.storage.schema_dealings import webhook_deliveries as webhook_deliveries
 from voicecore.storage.schema_dealings import webhook_subscriptions as webhook_subscriptions
+from voicecore.storage.schema_integrations import authorization_requests as authorization_requests
+from voicecore.storage.schema_integrations import integrations as integrations
+from voicecore.storage.schema_integrations import sync_logs as sync_logs
+from voicecore.storage.schema_knowledge import article_embeddings as article_embeddings
+from voicecore.storage.schema_people import audit_entries as audit_entries
+from voicecore.storage.schema_people import recovery_codes as recovery_codes
+from voicecore.storage.schema_people import second_factors as second_factors
+from voicecore.storage.schema_telephony import telephony_providers as telephony_providers
+from voicecore.storage.schema_workspaces import addons as addons
+from voicecore.storage.schema_workspaces import inbound_events as inbound_events
+from voicecore.storage.schema_workspaces import inbound_webhooks as inbound_webhooks
+from voicecore.storage.schema_workspaces import workspace_choices as workspace_choices
+from voicecore.storage.schema_workspaces import workspace_settings as workspace_settings
 
 organizations = table(
     "organizations",
@@ -30,6 +47,7 @@ organizations = table(
     json("address"),
     json("settings"),
     text("timezone"),
+    sa.Column("retention_days", sa.Integer),  # NULL: what was said is kept
     created(),
 )
 secrets = table(  # without an organization: everybody's
@@ -66,7 +84,9 @@ users = table(
     sa.Column("email", sa.String(320), nullable=False, unique=True),
     text("name"),
     text("password_hash"),
+    text("avatar_url"),
     flag("active"),
+    sa.Column("platform_admin", sa.Boolean, server_default=sa.false(), nullable=False),
     created(),
 )
 memberships = table(
@@ -74,6 +94,11 @@ memberships = table(
     ref("user_uid", "users"),
     owner(),
     json("roles"),
+    sa.Column("permissions", sa.JSON(none_as_null=True)),  # NULL: what the roles grant
+    sa.Column("branch_ids", sa.JSON(none_as_null=True), nullable=False, server_default="[]"),
+    sa.Column("state", sa.String(10), nullable=False, server_default="active"),
+    sa.Column("invitation_hash", sa.String(64)),
+    sa.Column("invited_until", Instant()),
     created(),
     sa.UniqueConstraint("user_uid", "organization_uid"),
 )
@@ -82,6 +107,9 @@ sessions = table(
     ref("user_uid", "users"),
     owner(),
     sa.Column("surface", sa.String(20), nullable=False),
+    text("ip"),
+    text("user_agent"),
+    sa.Column("seen_at", Instant()),
     created(),
     sa.Column("expires_at", Instant(), nullable=False),
     sa.Column("revoked_at", Instant()),
@@ -113,6 +141,7 @@ phone_numbers = table(
     text("number"),
     sa.Column("digits", sa.String(40), nullable=False, unique=True),  # one number rings in one place
     text("label"),
+    sa.Column("sms", sa.Boolean, server_default=sa.false(), nullable=False),
     ref("agent_uid", "agents"),
     created(),
 )
@@ -121,6 +150,7 @@ customers = table(
     owner(),
     external(),
     text("name"),
+    text("name_key"),
     text("phone"),
     text("phone_digits"),
     text("phone_tail"),
@@ -128,9 +158,13 @@ customers = table(
     json("tags"),
     json("custom_fields"),
     text("notes"),
+    text("company"),
+    text("title"),
+    sa.Column("address", sa.JSON(none_as_null=True), nullable=False, server_default="{}"),
     created(),
     sa.UniqueConstraint("organization_uid", "external_id"),
     sa.Index(None, "organization_uid", "phone_tail"),
+    sa.Index(None, "organization_uid", "name_key"),
 )
 services = table(
     "services",
@@ -162,6 +196,11 @@ opening_hours = table(
     sa.CheckConstraint("0 <= opens AND opens < closes AND closes <= 1440", name="order"),
     sa.UniqueConstraint("business_uid", "weekday", "opens"),
 )
+# Figures are made from this index alone, without a look at the rows.
+BOOKED = (
+    *("organization_uid", "created_at", "status", "price", "business_uid", "service_uid", "resource_uid", "source"),
+    "service",
+)
 appointments = table(  # that no resource is booked twice is a rule of the database: see engines.py
     "appointments",
     owner(),
@@ -173,15 +212,20 @@ appointments = table(  # that no resource is booked twice is a rule of the datab
     text("phone_tail"),
     ref("resource_uid", "resources"),
     text("service"),
+    sa.Column("service_uid", sa.String(36)),  # without a foreign key, as calls.business_uid
+    sa.Column("price", sa.Float),  # of the service when it was booked
     sa.Column("starts_at", Instant(), nullable=False),
     sa.Column("ends_at", Instant(), nullable=False),
     sa.Column("status", sa.String(12), nullable=False),
     text("notes"),
     text("source"),
+    text("cancel_reason"),
     ref("call_uid", "calls", nullable=True, ondelete="SET NULL"),
     created(),
     sa.CheckConstraint("starts_at < ends_at", name="order"),
     sa.UniqueConstraint("organization_uid", "external_id"),
+    sa.Index("ix_appointments_sums", *BOOKED),
+    sa.Index("ix_appointments_customer_sums", "organization_uid", "customer_uid", "status", "price", "starts_at"),
     sa.Index(None, "organization_uid", "starts_at"),
     sa.Index(None, "resource_uid", "starts_at"),
     sa.Index(None, "call_uid"),
@@ -206,6 +250,7 @@ knowledge_articles = table(
     external(),
     text("title"),
     text("content"),
+    text("html"),
     text("category"),
     json("tags"),
     json("questions"),

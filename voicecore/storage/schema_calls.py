@@ -21,6 +21,12 @@ def _cost() -> sa.Column[int | None]:
 SUMMED = (
     *("organization_uid", "status", "created_at", "business_uid", "outcome", "success"),
     *("duration_s", "sentiment", "stt_ms", "llm_ms", "tts_ms"),
+    *("direction", "end_reason", "agent_uid", "agent_id", "uid"),
+)
+# Lists are sorted, narrowed and searched in this one.
+LISTED = (
+    *("organization_uid", "created_at", "seq", "status", "outcome", "business_uid", "customer_uid", "duration_s"),
+    *("party_key", "from_digits", "to_digits"),
 )
 calls = table(
     "calls",
@@ -33,17 +39,21 @@ calls = table(
     text("to_number"),
     text("from_digits"),
     text("to_digits"),
+    text("from_tail"),
+    text("to_tail"),
     ref("agent_uid", "agents", nullable=True, ondelete="SET NULL"),
     text("agent_id"),
     sa.Column("agent_version", sa.Integer, nullable=False),
     # Without a foreign key, which SQLite adds to a table only by making it anew: that would delete what refers to it.
     # Businesses close and are not deleted.
     sa.Column("business_uid", sa.String(36)),
+    sa.Column("customer_uid", sa.String(36)),  # the other party, where he is known; without a foreign key as well
     text("transport"),
     text("node"),
     sa.Column("end_reason", sa.String(32)),
     sa.Column("outcome", sa.String(10)),
     text("party_name"),
+    text("party_key"),  # of the name that the customer has now, else of the one that was given
     text("transcript"),
     text("notes"),
     text("recording_url"),
@@ -62,11 +72,39 @@ calls = table(
     created(),
     sa.Column("answered_at", Instant()),
     sa.Column("ended_at", Instant()),
+    sa.Column("blanked_at", Instant()),  # since then nothing of its persons is left
+    sa.Column("analysis_due_at", Instant()),  # NULL: it runs, or its analysis is made
     sa.UniqueConstraint("organization_uid", "external_id"),
-    sa.Index(None, "organization_uid", "created_at"),
+    sa.Index(
+        "ix_calls_analysis_due",
+        "analysis_due_at",
+        sqlite_where=sa.text("analysis_due_at IS NOT NULL"),
+        postgresql_where=sa.text("analysis_due_at IS NOT NULL"),
+    ),
+    sa.Index(None, "ended_at"),
+    sa.Index(None, "organization_uid", "ended_at"),
+    sa.Index(  # the few that run now
+        "ix_calls_running",
+        "organization_uid",
+        "created_at",
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    ),
+    sa.Index("ix_calls_listed", *LISTED),
+    sa.Index("ix_calls_by_name", "organization_uid", "party_key", "seq", "status", "outcome"),
+    sa.Index(None, "organization_uid", "from_tail"),
+    sa.Index(None, "organization_uid", "to_tail"),
+    sa.Index(None, "organization_uid", "customer_uid", "created_at"),
     sa.Index(None, "organization_uid", "agent_id", "created_at"),
     sa.Index(None, "organization_uid", "business_uid", "status", "created_at"),
     sa.Index("ix_calls_sums", *SUMMED),
+    sa.Index(
+        "ix_calls_not_blanked",
+        "organization_uid",
+        "created_at",
+        sqlite_where=sa.text("blanked_at IS NULL"),
+        postgresql_where=sa.text("blanked_at IS NULL"),
+    ),
     sa.Index(None, "status"),
     sa.Index(None, "sid"),
     sa.CheckConstraint("(status = 'ended') = (ended_at IS NOT NULL)", name="ended"),

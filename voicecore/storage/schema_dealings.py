@@ -71,6 +71,7 @@ webhook_subscriptions = table(
     owner(),
     external(),
     sa.Column("surface", sa.String(20), nullable=False),
+    text("name"),
     text("url"),
     json("events"),
     text("sealed_secret"),

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipelines.events import EventKind
-from voicecore.domain.calls import Call, Recording, StoredEvent, StoredTurn
+from voicecore.domain.calls import Call, Direction, Recording, StoredEvent, StoredTurn
 from voicecore.domain.webhooks import Fact as Announced
 from voicecore.storage import calls as rows
 from voicecore.storage import outbox, records
@@ -178,6 +178,10 @@ async def apply(connection: AsyncConnection, batch: list[Fact]) -> None:
     """Store facts so that references hold: calls, then what hangs on them, then their changes."""
     opened = [rows.call_row(fact.call) for fact in batch if isinstance(fact, CallOpened)]
     await rows.insert_many(connection, calls, opened)
+    for fact in batch:
+        if isinstance(fact, CallOpened) and fact.call.direction is Direction.INBOUND:
+            call = fact.call
+            await outbox.announce(connection, call.organization_uid, Announced.CALL_STARTED, call.external_id)
     finished = [rows.turn_row(fact.turn) for fact in batch if isinstance(fact, TurnFinished)]
     await rows.insert_many(connection, turns, finished)
     happened = [records.columns_of(call_events, fact.event) for fact in batch if isinstance(fact, EventHappened)]

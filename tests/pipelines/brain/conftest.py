@@ -25,8 +25,10 @@ AGENTS = {agent.id: agent for agent in shipped_agents()}
 class Line:
     """One conversation. It is Tuesday, November 24th 2026, five past ten."""
 
-    def __init__(self, agent_id: str = "receptionist", caller_phone: str = "+442079460111") -> None:
+    def __init__(self, agent_id: str = "receptionist", caller_phone: str = "+442079460111", **able: bool) -> None:
         agent = AGENTS[agent_id]
+        capabilities = msgspec.structs.replace(agent.config.capabilities, **able)
+        agent = msgspec.structs.replace(agent, config=msgspec.structs.replace(agent.config, capabilities=capabilities))
         self.now = datetime(2026, 11, 24, 10, 5, tzinfo=ZoneInfo(agent.company.timezone))
         hours = [OpeningHours(*span) for span in parse_hours(agent.opening_hours, source=agent_id)]
         services = [Service(s.name, s.minutes) for s in agent.services]

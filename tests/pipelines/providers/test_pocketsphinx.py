@@ -258,6 +258,7 @@ async def test_a_first_call_does_not_wait_for_its_models(cache: str) -> None:
 async def test_other_languages_are_refused_by_name(engine: Engine) -> None:
     with pytest.raises(EngineMissing, match=r'"de".*faster-whisper'):
         await engine.open(SttOptions(language="de"))
+    await (await engine.open(SttOptions(language=""))).close()
     session = await engine.open(SttOptions(language="en-GB"))
     await session.close()
 

@@ -1,53 +1,48 @@
-"""Starts the REST side on a loopback port."""
+"""Starts the REST side on a loopback port, on every kind of database."""
 
 from __future__ import annotations
 
-import asyncio
-import shutil
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from api_server import SEED, Server, Start, cheap_passwords
+from api_server import SEED, Server, Start
+from database_copies import Copies
 
-from voicecore.services.seeding import Seeder
+from config.crms import IntegrationSettings
+from config.knowledge import EmbeddingSettings
+from pipelines.secrets import NoStore
+from voicecore.dealings import DEFAULT_INTEGRATIONS
+from voicecore.embedding import embeddings
 from voicecore.storage.database import Database
 from voicecore.storage.writer import Writer
 
-
-@pytest.fixture(scope="session")
-def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A seeded database file, made once; every test gets a copy."""
-    path = tmp_path_factory.mktemp("seeded") / "voicecore.db"
-
-    async def make() -> None:
-        passwords = cheap_passwords()
-        database = await Database.open_file(path)
-        await Seeder(database, passwords).seed(SEED)
-        await database.close()
-        passwords.close()
-
-    asyncio.run(make())
-    return path
+NO_EMBEDDING = EmbeddingSettings()
 
 
 @pytest.fixture
-async def start(tmp_path: Path, seeded: Path) -> AsyncIterator[Start]:
-    servers: list[Server] = []
+async def start(tmp_path: Path, copies: Copies, database_kind: str) -> AsyncIterator[Start]:
+    async with contextlib.AsyncExitStack() as stack:
 
-    async def started(*, relaxed: bool = True, open_call_log: bool = True) -> Server:
-        shutil.copy(seeded, tmp_path / "voicecore.db")
-        database = await Database.open_file(tmp_path / "voicecore.db")
-        writer = Writer(database)
-        writer.start()
-        server = Server(tmp_path, database, writer, relaxed, open_call_log)
-        await server.client.start_server()
-        servers.append(server)
-        return server
+        async def started(
+            *,
+            relaxed: bool = True,
+            open_call_log: bool = True,
+            integrations: IntegrationSettings = DEFAULT_INTEGRATIONS,
+            embedding: EmbeddingSettings = NO_EMBEDDING,
+        ) -> Server:
+            url = await stack.enter_async_context(copies.copy(database_kind, tmp_path, SEED))
+            database = await Database.open(url, alone=True)
+            writer = Writer(database)
+            writer.start()
+            made = await embeddings(embedding, NoStore(), database)
+            server = Server(tmp_path, database, writer, relaxed, open_call_log, integrations, embeddings=made)
+            await server.client.start_server()
+            stack.push_async_callback(server.close)
+            return server
 
-    yield started
-    for server in servers:
-        await server.close()
+        yield started
 
 
 @pytest.fixture

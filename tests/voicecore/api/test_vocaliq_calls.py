@@ -78,6 +78,7 @@ async def test_detail_answers_as_documented(server: Server) -> None:
         ({"date_to": "2026-01-20"}, ["call_1"]),
         ({"date_to": "2026-01-22"}, ["call_3", "call_2", "call_1"]),
         ({"date_from": "2026-01-20T15:00:00Z", "date_to": "2026-01-20T15:00:01Z"}, ["call_1"]),
+        ({"date_from": "2026-01-20T15:00:00Z", "date_to": "2026-01-20T15:00:00Z"}, ["call_1"]),
         ({"date_from": "2026-01-20T16:00:01+01:00", "date_to": "2026-01-21T00:30:00.5+01:00"}, ["call_2"]),
         ({"status": "failed", "direction": "outbound", "phone_number": "170"}, ["call_2"]),
         ({"page": "2", "limit": "2"}, ["call_1"]),
@@ -211,10 +212,42 @@ async def test_a_recording_outside_its_directory_is_not_served(server: Server) -
     assert (await server.client.get(path)).status == 404
 
 
-async def test_what_is_not_there_yet_says_so_in_the_documents_shape(server: Server) -> None:
+async def test_starting_a_call(server: Server) -> None:
     headers = await server.headers()
-    response = await server.client.post("/api/v1/calls/outbound/start", headers=headers, json={"to_number": "+49301"})
-    body = await response.json()
-    assert (response.status, body["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
-    assert "not available yet" in body["error"]["message"]
-    assert (await server.client.post("/api/v1/calls/outbound/start", json={})).status == 401
+    path = "/api/v1/calls/outbound/start"
+    assert (await server.client.post(path, json={})).status == 401
+    refused = await server.client.post(path, headers=await server.headers("dora@one.example"), json={})
+    assert refused.status == 403
+    wanted = {
+        "to_number": "+49 30 1234567",
+        "agent_id": "agent_1",
+        "campaign_id": "campaign_456",
+        "scheduled_time": "2024-01-20T16:00:00+01:00",
+        "metadata": {"customer_id": "cust_789", "purpose": "appointment_reminder"},
+    }
+    response = await server.client.post(path, headers=headers, json=wanted)
+    started = await response.json()
+    assert response.status == 201, started
+    assert started == {
+        "call_id": started["call_id"],
+        "sid": started["sid"],
+        "status": "initiated",
+        "to_number": "+49 30 1234567",
+        "from_number": "+15550100000",
+        "webhook_url": str(server.client.make_url("/webhooks/twilio/voice")),
+        "estimated_start": "2024-01-20T15:00:00Z",
+    }
+    call = await get(server, f"/api/v1/calls/{started['call_id']}")
+    assert (call["status"], call["direction"], call["sid"]) == ("initiated", "outbound", started["sid"])
+    assert call["metadata"] == wanted["metadata"] | {"campaign_id": "campaign_456"}
+    assert call["ended_at"] is None
+    body = await get(server, "/api/v1/calls", status="initiated")
+    assert [item["id"] for item in body["items"]] == [started["call_id"]]
+    refused = await server.client.post(f"/api/v1/calls/{started['call_id']}/transfer", headers=headers,
+                                       json={"target": "2001"})  # fmt: skip
+    assert refused.status == 409
+    other = await server.headers("bob@two.example")
+    path = f"/api/v1/calls/{started['call_id']}/hangup"
+    assert (await server.client.post(path, headers=other)).status == 404
+    ended = await (await server.client.post(path, headers=headers)).json()
+    assert (ended["status"], ended["end_reason"]) == ("failed", "cancelled")

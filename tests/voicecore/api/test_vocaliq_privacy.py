@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from api_server import Server
 
+from voicecore.api.vocaliq.words import z
+from voicecore.domain import instants
 from voicecore.storage.schema import metadata
 
 ADA, BOB, DORA = "ada@one.example", "bob@two.example", "dora@one.example"
@@ -212,6 +215,22 @@ async def test_deleting_reaches_everything_and_changes_no_figure(server: Server,
     _, call = await send(server, "GET", "calls/call_1")
     assert (call["from_number"], call["to_number"], call["duration"]) == ("", "+49 30 9876543", 180)
     assert call["transcript"] == {"messages": []}
+
+
+async def test_a_call_that_is_yet_to_be_made_is_withdrawn_and_no_figure_learns_of_it(server: Server) -> None:
+    wanted = {
+        "to_number": "+491700000000",
+        "agent_id": "agent_1",
+        "scheduled_time": z(instants.now() + timedelta(hours=1)),
+        "metadata": {"customer_id": "cust_1"},
+    }
+    status, placed = await send(server, "POST", "calls/outbound/start", wanted)
+    assert status == 201, placed
+    before = (await figures(server))[:3]
+    assert (await send(server, "POST", "gdpr/delete", {"customer_id": "cust_1"}))[0] == 200
+    assert (await figures(server))[:3] == before
+    assert (await send(server, "GET", f"calls/{placed['call_id']}"))[0] == 404
+    assert (await send(server, "GET", "monitoring/metrics"))[1]["system"]["queued_calls"] == 0
 
 
 async def test_deleting_without_keeping_removes_the_rows(server: Server) -> None:

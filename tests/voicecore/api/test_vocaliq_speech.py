@@ -7,12 +7,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+import msgspec
 import numpy as np
 import pytest
 import soundfile
 from api_server import Server
 
+from config.schema import AgentSettings
 from pipelines.audio_files import decode
+from pipelines.engines import Chains
+from pipelines.errors import EngineMissing
+from pipelines.stages import Stt, SttOptions, SttSession
 
 ADA, BOB = "ada@one.example", "bob@two.example"
 
@@ -47,6 +52,38 @@ async def test_every_kind_of_file_is_heard(server: Server, file_format: str) -> 
     assert body["language"] == "en"
     assert body["duration"] == pytest.approx(1.0, abs=0.06)
     assert 0 <= body["confidence"] <= 1
+
+
+class OnlyEnglish:
+    """An engine that knows one language, as the embedded one does."""
+
+    def __init__(self, engine: Stt) -> None:
+        self.open_one = engine.open
+        self.close = engine.close
+
+    async def open(self, options: SttOptions) -> SttSession:
+        if options.language not in ("", "en"):
+            raise EngineMissing("no such language", stage="stt", provider="only-english")
+        return await self.open_one(options)
+
+
+async def test_a_language_that_is_not_given_is_one_that_the_engine_knows(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chains = server.engines.chains
+
+    async def narrowed(agent: AgentSettings, owner: str = "") -> Chains:
+        found = await chains(agent, owner)
+        stt = [msgspec.structs.replace(named, engine=OnlyEnglish(named.engine)) for named in found.stt]
+        return msgspec.structs.replace(found, stt=stt)
+
+    monkeypatch.setattr(server.engines, "chains", narrowed)
+    headers = await server.headers()
+    await server.client.put("/api/v1/agents/agent_1", headers=headers, json={"config": {"language": "de"}})
+    status, body = await stt(server, tone("WAV"))
+    assert (status, body.get("text")) == (200, "when do you open"), body
+    status, body = await stt(server, tone("WAV"), language="de")
+    assert (status, body["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
 
 
 async def test_a_long_file_is_heard_in_pieces_and_in_its_own_time(server: Server) -> None:

@@ -18,7 +18,7 @@ from api_server import Server
 from pipelines.events import CallEvent, EndReason, EventKind
 from voicecore.courier import standard_headers
 from voicecore.destinations import Destinations
-from voicecore.services.webhooks import BACK_OFF_S
+from voicecore.services.attempts import BACK_OFF_S
 
 ADA, BOB, DORA = "ada@one.example", "bob@two.example", "dora@one.example"
 SECRET = "your-webhook-secret ü"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from voicecore.domain.phone import digits, partial_digits, same_number
+from voicecore.domain.phone import digits, e164, partial_digits, same_number
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,24 @@ def test_digits_of_strange_text() -> None:
     assert digits("٣٤٥ 12") == "12"  # only ASCII digits: others are no telephone numbers
     assert partial_digits("0049 30") == "4930"
     assert partial_digits("030 12") == "3012"
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("+49 (30) 12-34 567", "+49301234567"),
+        ("0049 30/1234567", "+49301234567"),
+        (" +1.555.010.0000 ", "+15550100000"),
+        ("+1234567890", "+1234567890"),
+    ],
+)
+def test_numbers_as_carriers_take_them(raw: str, expected: str) -> None:
+    assert e164(raw) == expected
+
+
+@pytest.mark.parametrize(
+    "raw", ["", "030 1234567", "+0301234567", "+49", "+4930123456789012", "+49x301234567", "+4+930123456"]
+)
+def test_what_no_carrier_takes(raw: str) -> None:
+    with pytest.raises(ValueError, match="country"):
+        e164(raw)

@@ -14,6 +14,9 @@ from voicecore.services.accounts import Accounts
 from voicecore.services.calls import Calls
 from voicecore.services.demo import demo_seed, read_credentials
 from voicecore.services.passwords import Passwords
+from voicecore.services.second_factors import SecondFactors
+from voicecore.services.secret_store import SecretStore
+from voicecore.services.seed_format import SeedFile, SeedOrganization, SeedUser
 from voicecore.services.seeding import Seeder, shipped_agents
 from voicecore.services.tokens import Tokens
 from voicecore.storage import tenants
@@ -45,6 +48,11 @@ def edit(file: Path, *changes: tuple[str, str]) -> None:
     file.write_text(text)
 
 
+def accounts_of(database: Database, passwords: Passwords) -> Accounts:
+    factors = SecondFactors(database, SecretStore(database, [b"k"]), passwords)
+    return Accounts(database, passwords, Tokens(b"k" * 32), factors)
+
+
 def mode(file: Path) -> int:
     return stat.S_IMODE(file.stat().st_mode)
 
@@ -67,9 +75,7 @@ async def test_the_documented_example_runs_and_twice_changes_nothing(
     assert first.created["users"] == 2
     assert (second.created, second.updated) == ({}, {})
     assert await contents(database) == before
-    grant = await Accounts(database, passwords, Tokens(b"k" * 32)).login(
-        "admin@bright.example", "change-me-please", "vocaliq"
-    )
+    grant = await accounts_of(database, passwords).login("admin@bright.example", "change-me-please", "vocaliq")
     detail = await Calls(database).get(grant.membership.organization_uid, "call_987")
     assert detail.call.duration_s == 180
     assert detail.turns[1].response_latency_ms == 437
@@ -89,8 +95,19 @@ async def test_changed_values_are_updated(database: Database, passwords: Passwor
     tally = await seeder.seed(example)
     assert tally.created == {}
     assert tally.updated == {"users": 1, "services": 1, "agents": 1, "opening_hours": 1}
-    accounts = Accounts(database, passwords, Tokens(b"k" * 32))
+    accounts = accounts_of(database, passwords)
     await accounts.login("admin@bright.example", "a-new-password", "vocaliq")
+
+
+async def test_what_another_organization_does_not_say_of_a_user_stays(database: Database, passwords: Passwords) -> None:
+    said = SeedUser(email="both@x.example", password="both-password", name="Bo", avatar_url="https://x.example/a.png")
+    silent = SeedUser(email="both@x.example", password="both-password")
+    wanted = tuple(
+        SeedOrganization(id=name, name=name, users=(user,)) for name, user in (("one", said), ("two", silent))
+    )
+    await Seeder(database, passwords).apply(SeedFile(organizations=wanted), source="test")
+    grant = await accounts_of(database, passwords).login("both@x.example", "both-password", "crm")
+    assert (grant.user.name, grant.user.avatar_url) == (said.name, said.avatar_url)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +153,7 @@ async def test_the_demo_organization_is_made_once(database: Database, passwords:
     assert mode(credentials) == 0o600
     login = read_credentials(credentials)
     assert login is not None
-    grant = await Accounts(database, passwords, Tokens(b"k" * 32)).login(*login, "vocaliq")
+    grant = await accounts_of(database, passwords).login(*login, "vocaliq")
     assert grant.membership.roles == ("admin", "user")
     assert await demo_seed(database, seeder, credentials) is None
     async with database.read() as connection:

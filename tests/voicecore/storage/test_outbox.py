@@ -44,10 +44,10 @@ async def test_what_is_due_is_claimed_once_until_the_lease_ends(database: Databa
     at = instants.now()
     later = at + timedelta(minutes=1)
     async with database.write() as connection:
-        assert [row.subject for row in await outbox.claim(connection, at, later, 10)] == ["call_1"]
+        assert [row.subject for row in await outbox.queue.claim(connection, at, later, 10)] == ["call_1"]
     async with database.write() as connection:
-        assert await outbox.claim(connection, at, later, 10) == []
-        assert len(await outbox.claim(connection, later, later + timedelta(minutes=1), 10)) == 1
+        assert await outbox.queue.claim(connection, at, later, 10) == []
+        assert len(await outbox.queue.claim(connection, later, later + timedelta(minutes=1), 10)) == 1
 
 
 async def test_a_fact_that_is_rolled_back_announces_nothing(database: Database, organization: str) -> None:
@@ -59,4 +59,4 @@ async def test_a_fact_that_is_rolled_back_announces_nothing(database: Database, 
     with pytest.raises(RuntimeError):
         await failing()
     async with database.read() as connection:
-        assert not await outbox.any_due(connection, instants.now() + timedelta(days=1))
+        assert not await outbox.queue.any_due(connection, instants.now() + timedelta(days=1))

@@ -116,7 +116,8 @@ async def test_one_unstorable_fact_does_not_hold_up_the_others(database: Databas
     assert (await rows_in(database, turns), writer.refused_facts) == (1, 2)
 
 
-async def test_a_locked_database_is_waited_for(database: Database, tmp_path: Path) -> None:
+async def test_a_locked_database_is_waited_for(sqlite_database: Database, tmp_path: Path) -> None:
+    database = sqlite_database
     agent = await make_agent(database)
     writer = Writer(database)
     other = sqlite3.connect(tmp_path / "voicecore.db", isolation_level=None)

@@ -18,11 +18,16 @@ Given = Annotated[str, Meta(min_length=1)]
 
 
 class LoginRequest(msgspec.Struct):
+    """`two_factor_code` (our addition): of who has a second factor, set up elsewhere."""
+
     email: Given
     password: Given
+    two_factor_code: str | None = None
 
 
-class RegisterRequest(LoginRequest):
+class RegisterRequest(msgspec.Struct):
+    email: Given
+    password: Given
     name: str | None = None
 
 
@@ -52,12 +57,23 @@ class AuthHandlers:
     async def register(self, exchange: Exchange) -> TokenResponse:
         body: RegisterRequest = exchange.body
         return _response(
-            await self._accounts.register(body.email, body.password, body.name or "", SURFACE, lifetime_s=TOKEN_S)
+            await self._accounts.register(
+                body.email, body.password, body.name or "", SURFACE, lifetime_s=TOKEN_S, device=exchange.device
+            )
         )
 
     async def login(self, exchange: Exchange) -> TokenResponse:
         body: LoginRequest = exchange.body
-        return _response(await self._accounts.login(body.email, body.password, SURFACE, lifetime_s=TOKEN_S))
+        return _response(
+            await self._accounts.login(
+                body.email,
+                body.password,
+                SURFACE,
+                lifetime_s=TOKEN_S,
+                code=body.two_factor_code or "",
+                device=exchange.device,
+            )
+        )
 
     async def me(self, exchange: Exchange) -> UserResponse:
         user = await self._accounts.user(exchange.who)

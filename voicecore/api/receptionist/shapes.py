@@ -7,10 +7,9 @@ from typing import Any
 import msgspec
 
 from voicecore.api.receptionist.words import naive, sentiment_word
-from voicecore.domain.calls import Call, StoredTurn
+from voicecore.domain.calls import Call
+from voicecore.domain.transcripts import joined
 from voicecore.services.calls import CallDetail
-
-CALLER, AGENT = "Customer", "Agent"  # who speaks, in a transcript of ours
 
 
 class CallShape(msgspec.Struct, kw_only=True):
@@ -24,15 +23,24 @@ class CallShape(msgspec.Struct, kw_only=True):
     created_at: str
 
 
-class CallDetailShape(CallShape, kw_only=True):
-    """The transcript of a call that we held: a line each time somebody speaks, what was heard of it."""
+class CallDetailShape(msgspec.Struct, kw_only=True):
+    """Members in the document's order. The transcript of a call that we held: a line each time somebody speaks, what
+    was heard of it."""
 
+    id: str
+    client_id: str | None
+    caller_phone: str | None
+    caller_name: str | None
+    duration_seconds: float
     stt_latency_ms: float | None
     llm_latency_ms: float | None
     tts_latency_ms: float | None
     transcript: str | None
+    sentiment: str
+    success: bool
     recording_url: str | None
     notes: str | None
+    created_at: str
 
 
 class LoggedCallShape(msgspec.Struct):
@@ -69,7 +77,7 @@ def detail_shape(detail: CallDetail, recording_url: str | None) -> CallDetailSha
         stt_latency_ms=call.stt_ms,
         llm_latency_ms=call.llm_ms,
         tts_latency_ms=call.tts_ms,
-        transcript=call.transcript or _spoken(detail.turns) or None,
+        transcript=call.transcript or joined(detail.turns) or None,
         recording_url=recording_url,
         notes=call.notes or None,
     )
@@ -86,11 +94,3 @@ def _common(call: Call) -> dict[str, Any]:
         "success": call.succeeded,
         "created_at": naive(call.created_at),
     }
-
-
-def _spoken(turns: list[StoredTurn]) -> str:
-    lines: list[str] = []
-    for turn in turns:
-        said = ((CALLER, turn.caller_text), (AGENT, turn.heard_text))
-        lines += [f"{who}: {text}" for who, text in said if text]
-    return "\n".join(lines)

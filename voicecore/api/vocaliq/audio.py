@@ -112,6 +112,7 @@ class AudioHandlers:
                 form=SttForm,
                 response=SttResponse,
                 limit="audio",
+                changes=False,
             ),
             Route(
                 method="POST",
@@ -122,6 +123,7 @@ class AudioHandlers:
                 body=TtsRequest,
                 response=TtsResponse,
                 limit="audio",
+                changes=False,
             ),
             Route(
                 method="GET",

@@ -11,8 +11,11 @@ SURFACE = "vocaliq"
 
 
 class LoginRequest(msgspec.Struct):
+    """`two_factor_code` (our addition): of who has a second factor, set up elsewhere."""
+
     username: str  # the e-mail address
     password: str
+    two_factor_code: str = ""
 
 
 class LoginUser(msgspec.Struct):
@@ -40,7 +43,11 @@ class AuthHandlers:
 
     async def login(self, exchange: Exchange) -> LoginResponse:
         body: LoginRequest = exchange.body
-        return _response(await self._accounts.login(body.username, body.password, SURFACE))
+        return _response(
+            await self._accounts.login(
+                body.username, body.password, SURFACE, code=body.two_factor_code, device=exchange.device
+            )
+        )
 
     async def refresh(self, exchange: Exchange) -> LoginResponse:
         return _response(await self._accounts.refresh(exchange.bearer(), SURFACE))

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal
 
 import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from pipelines.errors import ConflictError, NotFound, ValidationError
-from voicecore.api.kit import Auth, Exchange, NotAvailableYet, Route
+from pipelines.errors import NotFound
+from voicecore.api.kit import Auth, Exchange, Route
 from voicecore.api.links import Links
 from voicecore.api.vocaliq.shapes import (
     AgentSpeculationShape,
     AgentUsageShape,
     CallDetailShape,
     CallShape,
+    call_detail,
     call_shape,
-    detail_shape,
+    recording_url,
     speculation_shape,
     usage_shape,
 )
-from voicecore.api.vocaliq.words import STATUS_FILTERS, pages
+from voicecore.api.vocaliq.words import STATUS_FILTERS, last_moment, optional_moment, pages
 from voicecore.domain import instants
-from voicecore.domain.accounts import Organization, Permission
+from voicecore.domain.accounts import Organization
 from voicecore.domain.calls import CallFilter, Direction, Recording
 from voicecore.domain.paging import Page
 from voicecore.services.accounts import Accounts
@@ -76,18 +77,11 @@ class UsageResponse(msgspec.Struct):
     items: list[AgentUsageShape]
 
 
-class LiveCalls(Protocol):
-    """The running calls of the server, whichever of its processes has them."""
-
-    async def hang_up(self, call_id: str) -> bool: ...
-
-
 class CallHandlers:
     """`recordings` is the directory of recordings."""
 
-    def __init__(self, calls: Calls, live: LiveCalls, accounts: Accounts, recordings: Path, links: Links) -> None:
+    def __init__(self, calls: Calls, accounts: Accounts, recordings: Path, links: Links) -> None:
         self._calls = calls
-        self._live = live
         self._accounts = accounts
         self._recordings = recordings.resolve()
         self._links = links
@@ -97,7 +91,8 @@ class CallHandlers:
         wanted = _wanted(query, await self._accounts.organization(exchange.who))
         found = await self._calls.listing(exchange.organization_uid, wanted, query.core())
         items = [
-            call_shape(call, self._url(found.recordings.get(call.uid), exchange.http)) for call in found.listing.rows
+            call_shape(call, recording_url(found.recordings.get(call.uid), self._links, exchange.http))
+            for call in found.listing.rows
         ]
         total = found.listing.total
         return CallListResponse(items, total, query.page, pages(total, query.limit))
@@ -121,18 +116,7 @@ class CallHandlers:
 
     async def get(self, exchange: Exchange) -> CallDetailShape:
         detail = await self._calls.get(exchange.organization_uid, exchange.path("call_id"))
-        return detail_shape(detail, self._url(detail.recording, exchange.http))
-
-    async def start(self, exchange: Exchange) -> None:
-        """Raises NotAvailableYet: there is no carrier to dial with."""
-        raise NotAvailableYet("outbound calls are not available yet")
-
-    async def hang_up(self, exchange: Exchange) -> CallDetailShape:
-        """Ends the call after a closing sentence. Raises NotFound, ConflictError when it does not run."""
-        detail = await self._calls.get(exchange.organization_uid, exchange.path("call_id"))
-        if not await self._live.hang_up(detail.call.external_id):
-            raise ConflictError("the call is not in progress")
-        return detail_shape(detail, self._url(detail.recording, exchange.http))
+        return call_detail(detail, self._links, exchange.http)
 
     async def recording(self, exchange: Exchange) -> web.StreamResponse:
         """The file, or the range asked for. A signed URL needs no token; either way 404 hides foreign ones."""
@@ -145,11 +129,6 @@ class CallHandlers:
     def _file(self, recording: Recording) -> Path | None:
         path = (self._recordings / recording.path).resolve()
         return path if path.is_relative_to(self._recordings) and path.is_file() else None
-
-    def _url(self, recording: Recording | None, request: web.Request) -> str | None:
-        if recording is None:
-            return None
-        return self._links.to(f"/recordings/{recording.external_id}.{recording.format}", request)
 
     def routes(self) -> list[Route]:
         return [*self._of_many(), *self._of_one()]
@@ -191,31 +170,12 @@ class CallHandlers:
     def _of_one(self) -> list[Route]:
         return [
             Route(
-                method="POST",
-                path="/api/v1/calls/outbound/start",
-                handler=self.start,
-                summary="Start an outbound call (not available yet: 503)",
-                tag=TAG,
-                permission=Permission.CONFIGURE,
-                limit="calls",
-            ),
-            Route(
                 method="GET",
                 path="/api/v1/calls/{call_id}",
                 handler=self.get,
                 summary="One call with transcript, turns, events, stages, appointments and recording",
                 tag=TAG,
                 response=CallDetailShape,
-                limit="calls",
-            ),
-            Route(
-                method="POST",
-                path="/api/v1/calls/{call_id}/hangup",
-                handler=self.hang_up,
-                summary="End a running call (our addition)",
-                tag=TAG,
-                response=CallDetailShape,
-                permission=Permission.CONFIGURE,
                 limit="calls",
             ),
             Route(
@@ -244,10 +204,8 @@ def _wanted(query: CallQuery, organization: Organization) -> CallFilter:
 
 def _spanned(query: SpanQuery | CallQuery, organization: Organization) -> CallFilter:
     tz = instants.zone(organization.timezone)
-    moments = {}
-    for name, text in (("date_from", query.date_from), ("date_to", query.date_to)):
-        try:
-            moments[name] = instants.parse(text, tz, end_of_day=name == "date_to") if text else None
-        except (ValueError, OverflowError) as error:
-            raise ValidationError("Invalid input data", ((name, "not an ISO 8601 date or time"),)) from error
-    return CallFilter(agent_id=query.agent_id, from_at=moments["date_from"], before_at=moments["date_to"])
+    return CallFilter(
+        agent_id=query.agent_id,
+        from_at=optional_moment("date_from", query.date_from, tz),
+        before_at=last_moment("date_to", query.date_to, tz),
+    )

@@ -114,6 +114,7 @@ class ConversationHandlers:
                 response=StartResponse,
                 status=201,
                 permission=Permission.BOOK,
+                changes=False,
             ),
             Route(
                 method="POST",
@@ -124,6 +125,7 @@ class ConversationHandlers:
                 body=MessageRequest,
                 response=MessageResponse,
                 permission=Permission.BOOK,
+                changes=False,
             ),
         ]
 

@@ -17,6 +17,7 @@ from pipelines.errors import (
 from voicecore.api.kit import MethodNotAllowed, NotAvailableYet, RateLimited, Rendered
 from voicecore.api.vocaliq.words import z
 from voicecore.domain import instants
+from voicecore.services.carrier import CarrierError, NoCarrier
 
 
 class ErrorDetail(msgspec.Struct):
@@ -44,6 +45,8 @@ _CODES: tuple[tuple[type[VoicecoreError], str], ...] = (
     (RateLimited, "RATE_LIMIT_ERROR"),
     (Overloaded, "SERVICE_UNAVAILABLE"),
     (NotAvailableYet, "SERVICE_UNAVAILABLE"),
+    (NoCarrier, "SERVICE_UNAVAILABLE"),
+    (CarrierError, "SERVICE_UNAVAILABLE"),
     (StageError, "SERVICE_UNAVAILABLE"),
 )
 

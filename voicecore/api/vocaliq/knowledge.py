@@ -115,5 +115,6 @@ class KnowledgeHandlers:
                 tag=tag,
                 body=SearchRequest,
                 response=SearchResponse,
+                changes=False,
             ),
         ]

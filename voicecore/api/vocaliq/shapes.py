@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from aiohttp import web
 
 from pipelines.machines.speculation import Ledger
 from pipelines.timing import waterfall
 from pipelines.usage import Usage, Used, cost_microusd
+from voicecore.api.links import Links
 from voicecore.api.vocaliq.words import maybe_z, status_word, z
 from voicecore.domain.calendar import Appointment
 from voicecore.domain.calls import Call, MediaHealth, Peaks, Recording, StoredEvent, StoredTurn
@@ -164,10 +166,20 @@ def call_shape(call: Call, recording_url: str | None) -> CallShape:
     )
 
 
+def recording_url(recording: Recording | None, links: Links, request: web.Request) -> str | None:
+    if recording is None:
+        return None
+    return links.to(f"/recordings/{recording.external_id}.{recording.format}", request)
+
+
+def call_detail(detail: CallDetail, links: Links, request: web.Request) -> CallDetailShape:
+    return detail_shape(detail, recording_url(detail.recording, links, request))
+
+
 def detail_shape(detail: CallDetail, recording_url: str | None) -> CallDetailShape:
     call = detail.call
     return CallDetailShape(
-        **msgspec.structs.asdict(call_shape(call, recording_url)),
+        **{**msgspec.structs.asdict(call_shape(call, recording_url)), "metadata": _judged(detail) | call.metadata},
         transcript=Transcript([m for turn in detail.turns for m in _messages(call, turn)]),
         turns=[_turn(turn) for turn in detail.turns],
         events=[_event(event) for event in detail.events],
@@ -256,3 +268,10 @@ def appointment_shape(row: Appointment) -> AppointmentShape:
         call_id=row.call_id or None,
         created_at=z(row.created_at),
     )
+
+
+def _judged(detail: CallDetail) -> dict[str, Any]:
+    """What is added to the metadata of a call that is over; what its client gave under the same name stands."""
+    analysis, sentiment = detail.analysis, detail.call.sentiment
+    found: dict[str, Any] = {"sentiment": sentiment.value} if sentiment else {}
+    return found | ({"topics": list(analysis.topics)} if analysis else {})

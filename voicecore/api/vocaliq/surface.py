@@ -11,7 +11,8 @@ from voicecore.api.vocaliq.agents import AgentHandlers
 from voicecore.api.vocaliq.audio import AudioHandlers
 from voicecore.api.vocaliq.auth import SURFACE, AuthHandlers
 from voicecore.api.vocaliq.calendar import CalendarHandlers
-from voicecore.api.vocaliq.calls import CallHandlers, LiveCalls
+from voicecore.api.vocaliq.call_control import CallControlHandlers
+from voicecore.api.vocaliq.calls import CallHandlers
 from voicecore.api.vocaliq.conversation import ConversationHandlers
 from voicecore.api.vocaliq.customers import CustomerHandlers
 from voicecore.api.vocaliq.errors import ErrorResponse, render_error
@@ -36,7 +37,6 @@ def build(
     accounts: Accounts,
     agents: Agents,
     calls: Calls,
-    live: LiveCalls,
     appointments: Appointments,
     tokens: Tokens,
     recordings: Path,
@@ -48,7 +48,8 @@ def build(
     handlers = (
         AuthHandlers(accounts),
         AgentHandlers(agents),
-        CallHandlers(calls, live, accounts, recordings, links),
+        CallControlHandlers(dealings.outbound, dealings.transfers, calls, accounts, links, public_url),
+        CallHandlers(calls, accounts, recordings, links),
         CalendarHandlers(appointments, calls),
         OrganizationHandlers(dealings.organizations),
         CustomerHandlers(dealings.customers),

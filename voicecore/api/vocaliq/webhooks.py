@@ -85,12 +85,12 @@ class WebhookHandlers:
     async def deliveries(self, exchange: Exchange) -> DeliveryListResponse:
         query: DeliveryQuery = exchange.query
         state = DeliveryState(query.state) if query.state else None
-        found = await self._webhooks.deliveries(exchange.organization_uid, state, query.core())
+        found = await self._webhooks.deliveries(exchange.organization_uid, SURFACE, state, query.core())
         items = [_shape(row) for row in found.rows]
         return DeliveryListResponse(items, found.total, query.page, pages(found.total, query.limit))
 
     async def redeliver(self, exchange: Exchange) -> DeliveryShape:
-        return _shape(await self._webhooks.again(exchange.organization_uid, exchange.path("delivery_id")))
+        return _shape(await self._webhooks.again(exchange.organization_uid, SURFACE, exchange.path("delivery_id")))
 
     def routes(self) -> list[Route]:
         base, tag = "/api/v1/webhooks", "Webhooks"

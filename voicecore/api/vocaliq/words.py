@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -39,10 +40,19 @@ def optional_moment(
     name: str, text: str | None, tz: ZoneInfo | None = None, *, end_of_day: bool = False
 ) -> datetime | None:
     """ISO 8601 in the member `name`, of `tz` (else UTC) when it names no zone. Raises ValidationError."""
+    return _read(name, text, lambda given: instants.parse(given, tz or ZoneInfo("UTC"), end_of_day=end_of_day))
+
+
+def last_moment(name: str, text: str | None, tz: ZoneInfo) -> datetime | None:
+    """Where a span ends that includes this day or second. Raises ValidationError."""
+    return _read(name, text, lambda given: instants.parse_end(given, tz))
+
+
+def _read(name: str, text: str | None, parse: Callable[[str], datetime]) -> datetime | None:
     if not text:
         return None
     try:
-        return instants.parse(text, tz or ZoneInfo("UTC"), end_of_day=end_of_day)
+        return parse(text)
     except (ValueError, OverflowError) as error:
         raise ValidationError("Invalid input data", ((name, "not an ISO 8601 date or time"),)) from error
 

@@ -1,0 +1,1 @@
+"""Who carries our calls: implementations of the port in `voicecore/services/carrier.py`."""
