@@ -36,6 +36,7 @@ GROWTH_TASKS = 8
 LATE_FACTOR = 2.0  # p99 of the last quarter against the second
 LATE_FREE_MS = 10.0
 SETTLE_S = 4.0
+LONGEST_CALL_S = 1700.0  # an agent ends a call after 1800 s, unless it is told otherwise
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -109,12 +110,18 @@ class Soak:
                 await self.sample(session)
 
     async def long_calls(self, calls: int, minutes: float, session: aiohttp.ClientSession) -> None:
-        await self._generator.resize(calls, per_second=20.0)
-        self.calls = calls
-        await asyncio.sleep(SETTLE_S)
-        self._generator.figures.open_window()
+        step_s = minutes * 60.0 / 20
+        left_s = 0.0  # until the agent would end these calls
         for _ in range(20):
-            await asyncio.sleep(minutes * 60.0 / 20)
+            if left_s < step_s:
+                await self._generator.resize(0, per_second=10_000.0)
+                await self._generator.resize(calls, per_second=20.0)
+                self.calls += calls
+                left_s = LONGEST_CALL_S
+                await asyncio.sleep(SETTLE_S)
+                self._generator.figures.open_window()
+            await asyncio.sleep(step_s)
+            left_s -= step_s
             await self.sample(session)
 
 
