@@ -11,6 +11,7 @@ import base64
 import hashlib
 import itertools
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +38,7 @@ class Refused(Exception):
         self.description = description
 
 
-class OauthEmulator(Emulator):
+class OauthEmulator(Emulator, ABC):
     """`client_secret` "" is a public client. `lifetime_s` None: the answer does not say how long a token lives."""
 
     lifetime_s: int | None = 1800
@@ -166,8 +167,8 @@ class OauthEmulator(Emulator):
 
     # --- what vendors differ in -----------------------------------------------------------------------
 
-    def scope_is_known(self, scope: str) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def scope_is_known(self, scope: str) -> bool: ...
 
     def token_extras(self, form: Mapping[str, str]) -> dict[str, Any]:
         """More members of the token endpoint's answer."""
@@ -176,16 +177,16 @@ class OauthEmulator(Emulator):
     def oauth_error(self, error: str, description: str) -> web.Response:
         return web.json_response({"error": error, "error_description": description}, status=400)
 
+    @abstractmethod
     def api_error(self, status: int, code: str, message: str, **more: Any) -> web.Response:
         """In the vendor's shape."""
-        raise NotImplementedError
 
+    @abstractmethod
     def limited(self) -> web.Response:
         """The answer of a used-up quota."""
-        raise NotImplementedError
 
-    def unauthorized(self) -> web.Response:
-        raise NotImplementedError
+    @abstractmethod
+    def unauthorized(self) -> web.Response: ...
 
     # --- the door of everything else ------------------------------------------------------------------
 

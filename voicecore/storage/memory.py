@@ -170,7 +170,9 @@ class Memory:
 
     def _lasts_s(self, question: Question, took_s: float) -> float:
         if not self._alone:
-            return 0.0 if took_s < SHARED_FROM_S else min(took_s * SHARED_PER_COST, SHARED_S)
+            # A row that another server changed must not stand beside one that is remembered: sums over old calls alone.
+            worth = question.settled and took_s >= SHARED_FROM_S
+            return min(took_s * SHARED_PER_COST, SHARED_S) if worth else 0.0
         return min(max(took_s * PER_COST, ALONE_S), SUMS_S) if question.settled else ALONE_S
 
     def _forget(self, key: Hashable) -> None:

@@ -302,3 +302,12 @@ async def test_who_has_begun_to_look_is_not_told_what_is_newer(
         assert len(asked) == count  # it is remembered
         await early.execute(statement)
         assert len(asked) == count + 1
+
+
+def test_a_row_is_not_remembered_where_others_write(database: Database) -> None:
+    """However long it took: it would stand beside a row that they have changed meanwhile."""
+    shared = Memory(database.memory._dialect, alone=False)
+    question = shared.question(sa.select(calls.c.uid), None)
+    assert question is not None
+    assert shared._lasts_s(question, 1.0) == 0.0
+    assert shared._lasts_s(msgspec.structs.replace(question, settled=True), 1.0) > 0.0
