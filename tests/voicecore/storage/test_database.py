@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from pipelines.errors import ConfigError
-from voicecore.storage.database import Database, migrate
+from voicecore.storage.database import MIGRATIONS, Database, migrate
+from voicecore.storage.forwards import Irreversible
 from voicecore.storage.schema import metadata
 
 # What tables cannot express: triggers and virtual tables here, exclusion and expression indexes there.
@@ -178,3 +181,19 @@ async def test_unknown_databases_are_refused() -> None:
     for url in ("mysql://x", "nonsense", ""):
         with pytest.raises(ConfigError, match="no such kind of database"):
             await Database.open(url)
+
+
+async def test_there_is_no_way_back(tmp_path: Path) -> None:
+    database = await Database.open_file(tmp_path / "voicecore.db")
+    async with database._writer.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.set_main_option("path_separator", "os")
+
+        def back(sync: sa.Connection) -> None:
+            config.attributes["connection"] = sync
+            command.downgrade(config, "-1")
+
+        with pytest.raises(Irreversible, match="restore a backup"):
+            await connection.run_sync(back)
+    await database.close()

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from voicecore.storage.columns import Instant
+from voicecore.storage.forwards import downgrade as downgrade
 
 revision = "0001"
 down_revision = None
@@ -176,7 +177,3 @@ def upgrade() -> None:
         sa.UniqueConstraint("uid", name=op.f("uq_phone_numbers_uid")),
         sqlite_autoincrement=True,
     )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("data is not thrown away: restore a backup to go back")

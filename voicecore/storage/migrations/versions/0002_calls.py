@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from voicecore.storage.columns import Instant
+from voicecore.storage.forwards import downgrade as downgrade
 
 revision = "0002"
 down_revision = "0001"
@@ -169,7 +170,3 @@ def upgrade() -> None:
         sa.UniqueConstraint("uid", name=op.f("uq_turns_uid")),
         sqlite_autoincrement=True,
     )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("data is not thrown away: restore a backup to go back")

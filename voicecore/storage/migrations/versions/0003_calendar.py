@@ -7,6 +7,7 @@ from alembic import op
 
 from voicecore.storage.columns import Instant
 from voicecore.storage.engines import kind_named
+from voicecore.storage.forwards import downgrade as downgrade
 
 revision = "0003"
 down_revision = "0002"
@@ -237,7 +238,3 @@ def upgrade() -> None:
     )
     for statement in kind_named(op.get_bind().dialect.name).extra_schema():
         op.execute(sa.text(statement.replace(":", r"\:")))
-
-
-def downgrade() -> None:
-    raise NotImplementedError("data is not thrown away: restore a backup to go back")

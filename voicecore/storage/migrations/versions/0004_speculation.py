@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from voicecore.storage.forwards import downgrade as downgrade
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -14,7 +16,3 @@ depends_on = None
 def upgrade() -> None:
     for table in ("calls", "turns"):
         op.add_column(table, sa.Column("speculation", sa.JSON(none_as_null=True), server_default="{}", nullable=False))
-
-
-def downgrade() -> None:
-    raise NotImplementedError("data is not thrown away: restore a backup to go back")

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from voicecore.storage.columns import Instant
+from voicecore.storage.forwards import downgrade as downgrade
 
 revision = "0005"
 down_revision = "0004"
@@ -40,7 +41,3 @@ def upgrade() -> None:
     op.create_index(
         "ix_secrets_everybodys", "secrets", ["name"], unique=True, sqlite_where=nobody, postgresql_where=nobody
     )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("data is not thrown away: restore a backup to go back")

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from voicecore.storage.columns import Instant
+from voicecore.storage.forwards import downgrade as downgrade
 
 revision = "0006"
 down_revision = "0005"
@@ -71,7 +72,3 @@ def _fill(connection: sa.Connection) -> None:
     statement = sa.update(calls).where(calls.c.uid == sa.bindparam("row"))
     for first in range(0, len(changes), BATCH):
         connection.execute(statement, changes[first : first + BATCH])
-
-
-def downgrade() -> None:
-    raise NotImplementedError("data is not thrown away: restore a backup to go back")

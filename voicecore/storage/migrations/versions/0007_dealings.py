@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from voicecore.storage.columns import Instant, created, external, flag, json, owner, ref, text
+from voicecore.storage.forwards import downgrade as downgrade
 
 revision = "0007"
 down_revision = "0006"
@@ -107,7 +108,3 @@ def _webhooks() -> None:
         sa.CheckConstraint("(state = 'pending') = (next_at IS NOT NULL)", name="pending"),
     )
     op.create_index("ix_webhook_deliveries_next_at", "webhook_deliveries", ["next_at"])
-
-
-def downgrade() -> None:
-    raise NotImplementedError("data is not thrown away: restore a backup to go back")

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from voicecore.storage.columns import Instant, created, owner, text
+from voicecore.storage.forwards import downgrade as downgrade
 
 revision = "0008"
 down_revision = "0007"
@@ -33,7 +34,3 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_dials_next_at", "dials", ["next_at"])
-
-
-def downgrade() -> None:
-    raise NotImplementedError("data is not thrown away: restore a backup to go back")

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from voicecore.storage.columns import Instant, created, json, owner, ref, text
+from voicecore.storage.forwards import downgrade as downgrade
 
 revision = "0009"
 down_revision = "0008"
@@ -77,7 +78,3 @@ def _calls() -> None:
     )
     op.create_index("ix_calls_ended_at", "calls", ["ended_at"])
     op.execute(sa.text("UPDATE calls SET analysis_due_at = ended_at WHERE status = 'ended'"))
-
-
-def downgrade() -> None:
-    raise NotImplementedError("data is not thrown away: restore a backup to go back")

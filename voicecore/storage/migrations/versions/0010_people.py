@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from voicecore.storage.columns import Instant, created, json, owner, ref, text
+from voicecore.storage.forwards import downgrade as downgrade
 
 revision = "0010"
 down_revision = "0009"
@@ -72,7 +73,3 @@ def _members_and_sessions() -> None:
     op.add_column("sessions", sa.Column("ip", sa.Text, server_default="", nullable=False))
     op.add_column("sessions", sa.Column("user_agent", sa.Text, server_default="", nullable=False))
     op.add_column("sessions", sa.Column("seen_at", Instant()))
-
-
-def downgrade() -> None:
-    raise NotImplementedError("data is not thrown away: restore a backup to go back")

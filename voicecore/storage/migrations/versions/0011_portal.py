@@ -8,6 +8,8 @@ from unicodedata import normalize
 import sqlalchemy as sa
 from alembic import op
 
+from voicecore.storage.forwards import downgrade as downgrade
+
 revision = "0011"
 down_revision = "0010"
 branch_labels = None
@@ -86,7 +88,3 @@ def _fill_keys(connection: sa.Connection) -> None:
         rows = [{"row": seq, "key": normalize("NFKC", name.casefold())} for seq, name in found if name]
         if rows:
             connection.execute(sa.text(f"UPDATE {table} SET {key} = :key WHERE seq = :row"), rows)
-
-
-def downgrade() -> None:
-    raise NotImplementedError("data is not thrown away: restore a backup to go back")

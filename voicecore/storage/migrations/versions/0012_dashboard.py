@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from voicecore.storage.columns import created, flag, owner, ref, text
+from voicecore.storage.forwards import downgrade as downgrade
 
 revision = "0012"
 down_revision = "0011"
@@ -63,7 +64,3 @@ def upgrade() -> None:
         created(),
     )
     op.create_index("ix_inbound_events_webhook_uid_seq", "inbound_events", ["webhook_uid", "seq"])
-
-
-def downgrade() -> None:
-    raise NotImplementedError("data is not thrown away: restore a backup to go back")

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from voicecore.storage.columns import Instant, created, external, flag, owner, ref, text
+from voicecore.storage.forwards import downgrade as downgrade
 
 revision = "0013"
 down_revision = "0012"
@@ -70,7 +71,3 @@ def upgrade() -> None:
     )
     op.create_index("ix_sync_logs_call_uid", "sync_logs", ["call_uid"])
     op.create_index("ix_sync_logs_next_at", "sync_logs", ["next_at"])
-
-
-def downgrade() -> None:
-    raise NotImplementedError("data is not thrown away: restore a backup to go back")

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from voicecore.storage.columns import created, external, owner, text
+from voicecore.storage.forwards import downgrade as downgrade
 
 revision = "0014"
 down_revision = "0013"
@@ -35,7 +36,3 @@ def upgrade() -> None:
         sa.UniqueConstraint("organization_uid", "external_id"),
         sqlite_autoincrement=True,
     )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("data is not thrown away: restore a backup to go back")

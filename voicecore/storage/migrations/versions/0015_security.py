@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from voicecore.storage.columns import Instant
+from voicecore.storage.forwards import downgrade as downgrade
 
 revision = "0015"
 down_revision = "0014"
@@ -28,7 +29,3 @@ def upgrade() -> None:
     op.create_index("ix_calls_organization_uid_ended_at", "calls", ["organization_uid", "ended_at"])
     op.drop_index("ix_calls_sums", "calls")
     op.create_index("ix_calls_sums", "calls", SUMMED)
-
-
-def downgrade() -> None:
-    raise NotImplementedError("data is not thrown away: restore a backup to go back")

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from voicecore.storage.columns import Instant, owner, ref
+from voicecore.storage.forwards import downgrade as downgrade
 
 revision = "0016"
 down_revision = "0015"
@@ -27,7 +28,3 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_article_embeddings_organization_uid_model", "article_embeddings", ["organization_uid", "model"])
-
-
-def downgrade() -> None:
-    raise NotImplementedError("data is not thrown away: restore a backup to go back")
