@@ -47,10 +47,12 @@ def decode(data: bytes, rate_hz: int) -> Sound:
             own_hz = file.samplerate
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise _refused("not a wav, mp3, ogg or flac file") from error
+    if len(samples) == 0:
+        raise _refused("without a single sample")
     if len(samples) > most:
         raise _refused(f"longer than {LONGEST_S} s")
     mono = np.nan_to_num(samples.mean(axis=1))
-    if own_hz != rate_hz and len(mono):
+    if own_hz != rate_hz:
         mono = soxr.resample(mono, own_hz, rate_hz)
     pcm = np.clip(np.rint(mono * 32767.0), -32768, 32767).astype(np.int16).tobytes()
     return Sound(pcm, rate_hz)

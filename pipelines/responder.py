@@ -105,7 +105,9 @@ class Responder:
     async def _write(self, draft: Draft) -> None:
         """A failure is a result: it concerns only a turn that is answered with this."""
         reply = draft.reply
-        events = dialogue.reply(self._llm, self._toolbox, draft.request, draft.added, committed=draft.committed)
+        events = dialogue.reply(
+            self._llm, self._toolbox, draft.request, draft.added, committed=draft.committed, late=reply.tools.append
+        )
         try:
             await reply.speak_model(events)
             if not reply.text.strip() and self._ending.pending is None:

@@ -46,6 +46,7 @@ from voicecore.recording import RecordingThread
 from voicecore.records import Records, open_records
 from voicecore.services.briefing import Briefings
 from voicecore.services.overhearing import Overhearing
+from voicecore.services.retelling import Retelling
 from voicecore.services.secret_store import SecretStore
 from voicecore.services.tokens import load_secret
 from voicecore.surfaces import House, application, surfaces
@@ -217,7 +218,8 @@ def _application(
         open_call_log=settings.auth.open_call_log,
     )
     limiter = Limiter(relaxed=settings.limits == "relaxed", windows=records.windows)
-    app = application(surfaces(house), HttpMetrics(registry), limiter, records.people.audit, settings.cors_origins)
+    audit, retelling = records.people.audit, Retelling(records.database)
+    app = application(surfaces(house), HttpMetrics(registry), limiter, audit, retelling, settings.cors_origins)
     app.add_routes(media.webhooks)
     for path in media_gateway.PATHS:
         app.router.add_get(path, media.door.adopt)

@@ -17,7 +17,7 @@ from voicecore.domain.ids import new_external_id
 from voicecore.services.call_log import recover
 from voicecore.services.demo import demo_seed
 from voicecore.services.operator import database_url
-from voicecore.services.passwords import Passwords
+from voicecore.services.passwords import QUICK, Passwords
 from voicecore.services.seeding import Seeder
 from voicecore.services.tokens import load_secret
 from voicecore.storage.database import Database
@@ -46,7 +46,7 @@ async def data_ready(settings: ServerSettings) -> AsyncIterator[DataReady]:
         load_secret(data / SECRET_FILE)
         database = await Database.open(database_url(settings))
         stack.push_async_callback(database.close)
-        passwords = Passwords()
+        passwords = Passwords(QUICK)  # for the demo's, which is random
         stack.callback(passwords.close)
 
         node = _server_id(data / SERVER_ID_FILE)

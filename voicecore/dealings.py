@@ -98,9 +98,9 @@ def dealings(
     """`allow_private`: webhooks may lead into our own network. `base` is how links begin without a public URL."""
     database = records.database
     audio = AudioDesk(database, engines, briefings, data / AUDIO)
-    privacy = Privacy(database, recordings, data / AUDIO, data / EXPORTS)
-    retention = Retention(database, recordings)
     downloads = Downloads(data / DOWNLOADS)
+    privacy = Privacy(database, recordings, data / AUDIO, data / EXPORTS, downloads)
+    retention = Retention(database, recordings)
     analyst = Analyst(database, engines)
     destinations = Destinations(allow_private=allow_private)
     webhooks = Webhooks(database, secrets, destinations.check)

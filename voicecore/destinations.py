@@ -6,6 +6,7 @@ An address is checked when a connection is made to it and not before, so that no
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
@@ -18,6 +19,8 @@ from pipelines.errors import ValidationError
 RESOLVE_S = 2.0
 LONGEST_URL = 2000
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052
+_GLOBAL = IPv6Network("2000::/3")  # RFC 4291 §2.4: what is routed in public; no other way to write IPv4 is in it
+_OURSELVES = re.compile(r"(.+\.)?localhost", re.IGNORECASE)  # RFC 6761 §6.3: whatever a resolver says
 
 
 class PrivateDestination(OSError):
@@ -31,7 +34,7 @@ def is_public(text: str) -> bool:
         inner = address.ipv4_mapped or address.sixtofour
         if address in _NAT64:
             inner = IPv4Address(int(address) & 0xFFFFFFFF)
-        if address.teredo is not None:
+        if address.teredo is not None or (inner is None and address not in _GLOBAL):
             return False
         address = inner or address
     return address.is_global and not address.is_multicast
@@ -58,9 +61,10 @@ class Destinations(AbstractResolver):
         """The system's resolver keeps nothing."""
 
     def literal_refused(self, host: str) -> bool:
-        """Is this an address (which nobody resolves), and one that is not allowed?"""
+        """Is this an address (which nobody resolves) or a name of ourselves, and one that is not allowed?"""
+        host = host.rstrip(".")
         try:
-            return not self._allow_private and not is_public(host)
+            return not self._allow_private and (_OURSELVES.fullmatch(host) is not None or not is_public(host))
         except ValueError:
             return False
 
@@ -72,7 +76,9 @@ class Destinations(AbstractResolver):
         except ValueError as error:
             raise _refused("not a URL") from error
         host = parts.hostname or ""
-        if parts.scheme not in ("http", "https") or not host or len(url) > LONGEST_URL or not url.isprintable():
+        escaped = "%" in host and ":" not in host  # in an IPv6 address it begins a zone
+        writable = url.isprintable() and " " not in url and not escaped
+        if parts.scheme not in ("http", "https") or not host or len(url) > LONGEST_URL or not writable:
             raise _refused("must be an http or https URL")
         if parts.username is not None or parts.password is not None:
             raise _refused("must not contain a user name or password")

@@ -14,12 +14,12 @@ import structlog
 from picows import WSListener, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
 
 from config.schema import MediaSettings
-from pipelines.errors import AuthenticationError, NotFound, VoicecoreError
+from pipelines.errors import AuthenticationError, NotFound, PermissionDenied, VoicecoreError
 from pipelines.events import EndReason
 from pipelines.outlet import Outlet
 from voicecore.admission import Admission
 from voicecore.calling import Announcement, Line, Ticket
-from voicecore.domain.accounts import Principal
+from voicecore.domain.accounts import Permission, Principal
 from voicecore.heap import Sweeper
 from voicecore.live import LiveCalls
 from voicecore.reception import Reception
@@ -130,8 +130,11 @@ class Gateway:
     async def authenticate(self, token: str) -> Principal:
         return await self._accounts.authenticate(token, SURFACE)
 
-    async def overheard(self, organization_uid: str, name: str) -> str:
-        return await self._overhearing.call_of(organization_uid, name)
+    async def overheard(self, who: Principal, name: str) -> str:
+        call_id = await self._overhearing.call_of(who.organization_uid, name)
+        if not who.may(Permission.READ if call_id else Permission.BOOK):  # as with calls and conversations over REST
+            raise PermissionDenied("not permitted")
+        return call_id
 
     async def prepare(self, announcement: Announcement, outlet: Outlet) -> Line:
         return await self._reception.prepare(announcement, outlet)

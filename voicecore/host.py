@@ -23,8 +23,9 @@ class Host(Protocol):
 
     async def authenticate(self, token: str) -> Principal: ...
 
-    async def overheard(self, organization_uid: str, name: str) -> str:
-        """The id of the running call of this name, "" when there is none. Raises NotFound, ConflictError."""
+    async def overheard(self, who: Principal, name: str) -> str:
+        """The id of the running call of this name, "" when it is going to be one. Raises NotFound, ConflictError, and
+        PermissionDenied for who may not read calls, or not talk with agents."""
         ...
 
     async def prepare(self, announcement: Announcement, outlet: Outlet) -> Line: ...

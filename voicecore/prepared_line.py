@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -14,6 +15,7 @@ import structlog
 from pipelines.conversation import Conversation
 from pipelines.events import CallEvent, EndReason, EventKind
 from pipelines.meter import Meter
+from voicecore.domain import instants
 from voicecore.domain.calls import MediaHealth
 from voicecore.metrics import CallMetrics
 from voicecore.recording import Finished, Recorder
@@ -71,7 +73,9 @@ class PreparedLine:
         return self._journal.call.external_id
 
     async def run(self) -> EndReason:
-        self._journal.answered()
+        # What was said while the line was prepared belongs to the call, too.
+        since_ms = self.conversation.clock.at(asyncio.get_running_loop().time() * 1000.0)
+        self._journal.answered(instants.now() - timedelta(milliseconds=since_ms))
         with self._metrics.running():
             return await self.conversation.run()
 

@@ -157,9 +157,10 @@ class CallSession:
         return self._conversation is not None
 
     def leave(self, leaving: bool) -> bool:
-        """Is it a transfer when the stream ends? False: it does not talk."""
+        """Is it a transfer when the stream ends? False: it does not talk, or somebody has said so before."""
+        changed = self._leaving is not leaving
         self._leaving = leaving
-        return self._phase is Phase.TALKING
+        return changed and self._phase is Phase.TALKING
 
     def shut_down(self) -> None:
         """The server stops: the call ends, and so does a connection without one."""
@@ -218,10 +219,10 @@ class CallSession:
         if isinstance(announced, Announcement):
             return announced
         assert announced is not None
-        organization = (await self._host.authenticate(announced.token)).organization_uid
-        call_id = await self._host.overheard(organization, self._ticket.call_sid)
+        who = await self._host.authenticate(announced.token)
+        call_id = await self._host.overheard(who, self._ticket.call_sid)
         if not call_id:
-            return announced_with_token(announced, self._ticket, self._transport, organization)
+            return announced_with_token(announced, self._ticket, self._transport, who.organization_uid)
         if self._connected:
             ListeningPeer(self._socket, self._dialect, self._host.live, call_id).begin(self._ticket.call_sid)
         self._phase, self._connected = Phase.OVER, False  # the socket is not ours any more

@@ -20,6 +20,7 @@ from voicecore.api.receptionist import surface as receptionist
 from voicecore.api.vocaliq import surface as vocaliq
 from voicecore.dealings import Dealings
 from voicecore.records import Records
+from voicecore.services.retelling import Retelling
 
 
 class House(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +62,12 @@ def surfaces(house: House) -> list[Surface]:
 
 
 def application(
-    built: list[Surface], metrics: HttpMetrics, limiter: Limiter, trail: Trail, origins: Sequence[str] = ()
+    built: list[Surface],
+    metrics: HttpMetrics,
+    limiter: Limiter,
+    trail: Trail,
+    retelling: Retelling,
+    origins: Sequence[str] = (),
 ) -> web.Application:
     """`origins`: whose pages may call it from a browser."""
     layers = [middleware(built, metrics)]
@@ -69,5 +75,5 @@ def application(
         layers.insert(0, cors(origins))
     app = web.Application(client_max_size=BODY_LIMIT, middlewares=layers)
     for surface in built:
-        mount(app, surface, limiter, trail)
+        mount(app, surface, limiter, trail, retelling)
     return app

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 import msgspec
@@ -40,13 +40,14 @@ async def reply(
     *,
     committed: asyncio.Event | None = None,
     max_rounds: int = MAX_ROUNDS,
+    late: Callable[[ToolRan], None] = lambda ran: None,
 ) -> AsyncGenerator[ReplyEvent, None]:
     """Streams one reply and appends to `history` what it adds: calls, results, the text as generated.
 
     `request.messages` ends with the caller's words and is not changed. Looking-up tools run at once;
     a tool with a side effect waits for `committed` (None: the turn is committed already), so a
     speculative reply holds there until it is set, or is cancelled. A side effect that has begun is
-    finished and recorded in `history` even if the reply is cancelled meanwhile. Raises StageError.
+    finished, told `late`, and recorded in `history` even if the reply is cancelled meanwhile. Raises StageError.
     """
     for _ in range(max_rounds):
         text: list[str] = []
@@ -71,17 +72,21 @@ async def reply(
             if committed is not None and toolbox.has_side_effect(call.name):
                 await committed.wait()
             speculative = committed is not None and not committed.is_set()
-            yield await _run(toolbox, call, history, speculative)
+            yield await _run(toolbox, call, history, speculative, late)
 
 
-async def _run(toolbox: Toolbox, call: ToolCall, history: list[Message], speculative: bool) -> ToolRan:
+async def _run(
+    toolbox: Toolbox, call: ToolCall, history: list[Message], speculative: bool, late: Callable[[ToolRan], None]
+) -> ToolRan:
     started = time.monotonic()
     running = asyncio.ensure_future(toolbox.run(call, speculative=speculative))
     try:
         result = await asyncio.shield(running)
     except asyncio.CancelledError:
         if toolbox.has_side_effect(call.name):  # the deed may be done: the history has to know
-            history.append(_result(call, await running))
+            result = await running
+            history.append(_result(call, result))
+            late(ToolRan(call, result, started, time.monotonic(), speculative))
         else:
             running.cancel()
         raise

@@ -34,6 +34,11 @@ class Desk:
             assert response.status == status, answer
             return answer
 
+    async def status(self, path: str, body: Any) -> int:
+        """How it went to post this."""
+        async with self._session.post(self.house.server.url + path, json=body) as response:
+            return response.status
+
     async def put(self, path: str, body: Any) -> None:
         async with self._session.put(self.house.server.url + path, json=body) as response:
             assert response.status in (200, 201), await response.text()

@@ -41,7 +41,9 @@ SEED = """
 organizations:
   - id: org_demo
     name: Demo
-    users: [{email: ada@demo.example, password: ada-password, roles: [admin, user]}]
+    users:
+      - {email: ada@demo.example, password: ada-password, roles: [admin, user]}
+      - {email: cleo@demo.example, password: cleo-password, roles: [user], permissions: [appointments.view]}
     agents:
       - id: reception
         name: Reception

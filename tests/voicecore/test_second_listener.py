@@ -84,6 +84,20 @@ async def test_who_may_not_listen(house: House) -> None:
         assert (await late.until("error"))["code"] == "conflict"
 
 
+async def test_who_may_not_read_calls_may_not_listen_either(house: House) -> None:
+    token = await house.token("cleo@demo.example")
+    async with house.socket() as call:
+        await call.start()
+        await house.talking(call.sid)
+        for name in (call.sid, f"{call.sid}0"):  # to listen, and to talk
+            async with house.socket(f"/ws/media/{name}") as unwanted:
+                await unwanted.send(auth_message(token))
+                assert (await unwanted.until("error"))["code"] == "permission_denied"
+                assert (await unwanted.closed())[0] == 1008
+        await call.leave("stop")
+        await house.ended(call.sid)
+
+
 async def test_a_call_that_is_given_up_lets_its_listeners_go(house: House) -> None:
     token = await house.token()
     tomorrow = instants.now() + timedelta(days=1)

@@ -33,13 +33,13 @@ class Process:
         self.url = url
 
     @classmethod
-    async def start(cls, data: Path, **changes: object) -> Process:
+    async def start(cls, data: Path, *options: str, **changes: object) -> Process:
         file = data.parent / "server.yaml"
         wanted = settings(str(data), **changes)
         file.write_text(yaml.safe_dump(msgspec.to_builtins(wanted)))
         clean = {name: value for name, value in os.environ.items() if not name.startswith("VOICECORE_")}
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "voicecore", "serve", "--config", str(file), "--no-demo-call"),
+            *(sys.executable, "-m", "voicecore", "serve", "--config", str(file), *options),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env=clean,
@@ -81,7 +81,7 @@ def data(tmp_path: Path, seeded_data: Path) -> Path:
 
 @contextlib.asynccontextmanager
 async def serving(data: Path, **changes: object) -> AsyncIterator[tuple[Process, House]]:
-    process = await Process.start(data, **changes)
+    process = await Process.start(data, "--no-demo-call", **changes)
     wanted = settings(str(data))
     try:
         async with opened(wanted) as office:
@@ -177,3 +177,17 @@ async def test_a_second_start_keeps_the_data(data: Path) -> None:
                 await call.until("connected")
                 await call.send({"event": "stop"})
                 await call.closed()
+
+
+async def test_the_demo_call_is_on_nobodys_books(data: Path) -> None:
+    """What is said last, where to go, would come after it."""
+    process = await Process.start(data)
+    try:
+        async with opened(settings(str(data))) as office:
+            assert process.url
+            assert not await office.only_demo()
+            assert await office.recent(10) == []
+    finally:
+        process.process.terminate()
+        status, _ = await process.ended()
+    assert status == 0

@@ -3,6 +3,7 @@ there."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -68,6 +69,15 @@ async def test_conference_caller_and_target_meet(house: House, ada: Desk) -> Non
     await failed(ada, call_id)
     ended = await house.ended(call_id)
     assert ended.call.end_reason is EndReason.TRANSFERRED
+
+
+@pytest.mark.parametrize("kind", ["blind", "conference"])
+async def test_of_requests_at_one_time_one_hands_the_call_on(house: House, ada: Desk, kind: str) -> None:
+    call_id = await ada.running()
+    path = f"/api/v1/calls/{call_id}/transfer"
+    body = {"target": "2001", "transfer_type": kind}
+    assert sorted(await asyncio.gather(*(ada.status(path, body) for _ in range(5)))) == [200, 409, 409, 409, 409]
+    assert transfers(await house.ended(call_id)) == [(kind, "done")]
 
 
 async def test_what_cannot_be_transferred(house: House, ada: Desk) -> None:

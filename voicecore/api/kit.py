@@ -127,6 +127,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     failure: str = "Internal server error"
     changes: bool = True  # False: a POST that only asks, and is no entry of the audit trail
     deprecated: Deprecation | None = None
+    retold: bool = False  # a GET whose answer, status 200, follows from the request, the day and the database alone
 
 
 def not_yet(

@@ -39,6 +39,7 @@ from voicecore.api.metrics import HttpMetrics
 from voicecore.api.parsing import parse_body, parse_query, read_body
 from voicecore.domain.accounts import Device, Principal
 from voicecore.domain.audit import Deed, deed
+from voicecore.services.retelling import Retelling
 
 log = structlog.get_logger(__name__)
 
@@ -71,13 +72,15 @@ class Trail(Protocol):
     async def denied(self, who: Principal, device: Device, deed: Deed, model_id: str) -> None: ...
 
 
-def mount(app: web.Application, surface: Surface, limiter: Limiter, trail: Trail) -> None:
+def mount(app: web.Application, surface: Surface, limiter: Limiter, trail: Trail, retelling: Retelling) -> None:
     """Add the surface's routes. The application also needs `middleware` of all its surfaces."""
     for route in surface.routes:
-        app.router.add_route(route.method, surface.root + route.path, _endpoint(route, surface, limiter, trail))
+        app.router.add_route(
+            route.method, surface.root + route.path, _endpoint(route, surface, limiter, trail, retelling)
+        )
 
 
-def _endpoint(route: Route, surface: Surface, limiter: Limiter, trail: Trail) -> NEXT:
+def _endpoint(route: Route, surface: Surface, limiter: Limiter, trail: Trail, retelling: Retelling) -> NEXT:
     done = deed(route.method, route.path)
     audited = route.changes and route.method != hdrs.METH_GET
 
@@ -96,16 +99,31 @@ def _endpoint(route: Route, surface: Surface, limiter: Limiter, trail: Trail) ->
             await trail.denied(principal, device_of(request), done, _subject(request, None))
             raise PermissionDenied("not permitted")
         exchange = Exchange(http=request, principal=principal)
-        if route.query is not None:
-            exchange.query = parse_query(request.query, route.query)
-        if route.body is not None:
-            exchange.body, exchange.body_members = parse_body(await read_body(request), route.body)
-        result = await route.handler(exchange)
+        if route.retold:
+            return _announced(await _retold(route, exchange, retelling), route)
+        result = await _handled(route, exchange)
         if audited and principal is not None:
             await trail.changed(principal, exchange.device, done, _subject(request, result), _sent(exchange))
         return _announced(_encode(result, route), route)
 
     return endpoint
+
+
+async def _handled(route: Route, exchange: Exchange) -> Any:
+    if route.query is not None:
+        exchange.query = parse_query(exchange.http.query, route.query)
+    if route.body is not None:
+        exchange.body, exchange.body_members = parse_body(await read_body(exchange.http), route.body)
+    return await route.handler(exchange)
+
+
+async def _retold(route: Route, exchange: Exchange, retelling: Retelling) -> web.StreamResponse:
+    async def make() -> bytes:
+        return msgspec.json.encode(await _handled(route, exchange))
+
+    request = exchange.http
+    body = await retelling.told((request.raw_path, request.raw_headers, exchange.principal), make)
+    return web.Response(body=body, content_type="application/json")
 
 
 def _subject(request: web.Request, result: Any) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
-from aiohttp import BodyPartReader, web
+from aiohttp import BodyPartReader, hdrs, web
 from aiohttp.http_exceptions import BadHttpMessage
 
 from pipelines.errors import MessageTooLarge, ProtocolError, ValidationError
@@ -18,6 +18,7 @@ from voicecore.services.fieldpaths import field_error
 S = TypeVar("S", bound=msgspec.Struct)
 INVALID = "Invalid input data"
 BODY_TIMEOUT_S = 30.0  # a body that trickles in holds no connection for longer
+FORM_TIMEOUT_S = 120.0  # files are larger
 
 
 async def read_body(request: web.Request) -> bytes:
@@ -37,26 +38,36 @@ async def read_body(request: web.Request) -> bytes:
 
 
 async def read_form(request: web.Request, limit: int) -> dict[str, bytes]:
-    """The parts of a multipart body by name, at most `limit` bytes together. Raises ValidationError,
-    MessageTooLarge."""
+    """The parts of a multipart body by name, at most `limit` bytes together, within FORM_TIMEOUT_S. Raises
+    ValidationError, MessageTooLarge, ProtocolError."""
     if (request.content_length or 0) > limit:
         raise MessageTooLarge("request body too large")
-    parts: dict[str, bytes] = {}
-    left = limit
     try:
-        reader = await request.multipart()
-        while (part := await reader.next()) is not None:
-            if not isinstance(part, BodyPartReader) or not part.name:
-                continue
-            content = bytearray()
-            while chunk := await part.read_chunk():
-                left -= len(chunk)
-                if left < 0:
-                    raise MessageTooLarge("request body too large")
-                content += chunk
-            parts[part.name] = bytes(part.decode(content))
+        async with asyncio.timeout(FORM_TIMEOUT_S):
+            return await _parts(request, limit)
+    except TimeoutError as error:
+        raise ProtocolError("the request body did not arrive in time") from error
     except (ValueError, AssertionError, RuntimeError, BadHttpMessage) as error:
         raise ValidationError("malformed form", (("body", "must be multipart/form-data"),)) from error
+
+
+async def _parts(request: web.Request, left: int) -> dict[str, bytes]:
+    if hdrs.CONTENT_TYPE not in request.headers:
+        raise ValueError("no content type")
+    parts: dict[str, bytes] = {}
+    reader = await request.multipart()
+    while (part := await reader.next()) is not None:
+        if not isinstance(part, BodyPartReader) or not part.name:
+            continue
+        if hdrs.CONTENT_ENCODING in part.headers:  # no part of RFC 7578, and what would come out has no bounds
+            raise ValueError("a compressed part")
+        content = bytearray()
+        while chunk := await part.read_chunk():
+            left -= len(chunk)
+            if left < 0:
+                raise MessageTooLarge("request body too large")
+            content += chunk
+        parts[part.name] = bytes(part.decode(content))
     return parts
 
 

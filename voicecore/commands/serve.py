@@ -21,6 +21,7 @@ from voicecore import heap, logs
 from voicecore.app import Server, running, url_of
 from voicecore.data_directory import data_ready
 from voicecore.fleet.parent import Fleet
+from voicecore.services.operator import opened
 
 DRAINING = "draining: {calls} call(s) may finish within {seconds} s; stop again to end them now"
 
@@ -127,11 +128,15 @@ async def _restarts(fleet: Fleet, signals: Signals) -> None:
 
 
 async def _demonstrate(server: Server, where: Where) -> None:
-    """One spoken call into ourselves over the real protocol, so that there is something to see."""
+    """One spoken call into ourselves over the real protocol, so that there is something to see: not where there are
+    organizations of somebody's own, for it would be one of their calls."""
     from voicecore.commands.demo import place_demo_call
 
     try:
-        await place_demo_call(server)
+        async with opened(server.settings) as office:
+            alone = await office.only_demo()
+        if alone:
+            await place_demo_call(server)
     finally:
         _say(banner(where))
 

@@ -199,6 +199,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None = None
+    renewals: int = 0  # how often its refresh token was exchanged
+    renewed_at: datetime | None = None  # when last
 
     def alive(self, at: datetime) -> bool:
         return self.revoked_at is None and at < self.expires_at

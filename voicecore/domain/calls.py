@@ -43,6 +43,7 @@ class Sentiment(StrEnum):
     NEGATIVE = "negative"
 
 
+HELD_ELSEWHERE = "logged"  # the transport of calls that others report
 _ORDER = list(CallStatus)
 _FAILURES = frozenset(
     {
@@ -143,6 +144,10 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def succeeded(self) -> bool:
         return self.outcome is Outcome.COMPLETED if self.success is None else self.success
+
+    @property
+    def held_elsewhere(self) -> bool:
+        return self.transport == HELD_ELSEWHERE
 
     @property
     def party_number(self) -> str:

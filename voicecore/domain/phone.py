@@ -4,6 +4,7 @@ comparison is on digits. Knows no numbering plan beyond international and trunk 
 from __future__ import annotations
 
 SHORTEST_LOCAL = 7  # digits that two spellings of a number must share before they count as one
+_WRITTEN = frozenset("+0123456789 ()-./\u00a0")  # what people write numbers with
 
 
 def digits(raw: str) -> str:
@@ -18,7 +19,7 @@ def e164(raw: str) -> str:
     text = raw.strip()
     international = text.startswith(("+", "00"))
     kept = digits(text)
-    if not international or set(text) - set("+0123456789 ()-./\u00a0") or text.count("+") > 1 or "+" in text[1:]:
+    if not international or set(text) - _WRITTEN or text.count("+") > 1 or "+" in text[1:]:
         raise ValueError("give it as +, country code and number")
     if not SHORTEST_LOCAL <= len(kept) <= 15 or kept.startswith("0"):
         raise ValueError("7 to 15 digits with the country code")
@@ -28,6 +29,11 @@ def e164(raw: str) -> str:
 def partial_digits(raw: str) -> str:
     """What to look for inside stored digits: trunk zeros go, because E.164 numbers do not have them."""
     return digits(raw).lstrip("0")
+
+
+def sought_digits(raw: str) -> str:
+    """`partial_digits` of what looks like part of a number; "" of any other text, whose digits would find strangers."""
+    return "" if set(raw) - _WRITTEN else partial_digits(raw)
 
 
 def tail(raw: str) -> str:

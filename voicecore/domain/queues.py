@@ -6,7 +6,8 @@ import msgspec
 
 
 class QueueFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """Sums over ended calls. `waited_s` is what the answered ones waited, together; `talked_s` what they lasted."""
+    """Sums over ended calls. `answered`: held to their end. `waited_s` is what these waited, together; `talked_s` what
+    they lasted."""
 
     calls: int = 0
     answered: int = 0

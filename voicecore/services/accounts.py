@@ -26,6 +26,7 @@ from voicecore.services.audit import entry
 from voicecore.services.login_guard import LoginGuard
 from voicecore.services.passwords import Passwords, check_password
 from voicecore.services.second_factors import SecondFactorRequired, SecondFactors
+from voicecore.services.sessions import renewed
 from voicecore.services.tokens import Claims, Tokens
 from voicecore.storage import audit, tenants
 from voicecore.storage.database import Database
@@ -194,10 +195,11 @@ class Accounts:
                 await audit.add(connection, made)
         return self._grant(user, membership, session, lifetime_s, now)
 
-    async def refresh(self, token: str, surface: str) -> Grant:
-        """A new pair for a refresh token of a living session. Raises AuthenticationError."""
+    async def refresh(self, token: str, surface: str, device: Device = NOWHERE) -> Grant:
+        """A new pair for a refresh token of a living session. Raises AuthenticationError; an old one ends it."""
         claims = self._tokens.read(token, TokenKind.REFRESH, surface)
         session, user, membership = await self._proven(claims)
+        session = await renewed(self._database, session, claims.gen, device)
         return self._grant(user, membership, session, None, instants.now())
 
     async def renew(self, token: str, surface: str, lifetime_s: int) -> Grant:
@@ -263,15 +265,9 @@ class Accounts:
             raise AuthenticationError("invalid or expired token")
         return found
 
-    async def organization(self, principal: Principal) -> Organization:
-        return await self._organization(principal.organization_uid)
-
-    async def organization_of(self, membership: Membership) -> Organization:
-        return await self._organization(membership.organization_uid)
-
-    async def _organization(self, uid: str) -> Organization:
+    async def organization(self, of: Principal | Membership) -> Organization:
         async with self._database.read() as connection:
-            found = await tenants.organization(connection, uid)
+            found = await tenants.organization(connection, of.organization_uid)
         if found is None:
             raise AuthenticationError("invalid or expired token")
         return found

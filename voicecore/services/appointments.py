@@ -130,8 +130,8 @@ class Appointments:
             service = await _offered(connection, business, booking.service)
             minutes = booking.minutes or (service.minutes if service else DEFAULT_MINUTES)
             span = Span(booking.start, booking.start + timedelta(minutes=minutes))
-            resource = await self.free_resource(connection, business, span, booking.resource_id)
             customer = await self._customer(connection, business, booking)
+            resource = await self.free_resource(connection, business, span, booking.resource_id)
             appointment = Appointment(
                 uid=new_uid(),
                 organization_uid=business.organization_uid,

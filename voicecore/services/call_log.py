@@ -94,7 +94,7 @@ class CallJournal:
         """The caller's first sample arrived: zero of call time. Once."""
         check_step(self._status, CallStatus.ANSWERED)
         self._status = CallStatus.ANSWERED
-        self._answered_at = at or self._clock()
+        self._answered_at = self._clock() if at is None else max(at, self.call.created_at)
         self._change(status=CallStatus.ANSWERED.value, answered_at=self._answered_at)
 
     def ended(self, reason: EndReason, at_ms: float) -> None:

@@ -3,6 +3,7 @@ others held and report here."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
@@ -21,6 +22,7 @@ from voicecore.domain.calendar import Appointment, AppointmentFilter
 from voicecore.domain.call_overview import CallOverview
 from voicecore.domain.call_sums import CallTotals
 from voicecore.domain.calls import (
+    HELD_ELSEWHERE,
     Call,
     CallFilter,
     CallStatus,
@@ -34,7 +36,7 @@ from voicecore.domain.calls import (
 from voicecore.domain.counted import Counted
 from voicecore.domain.ids import new_external_id, new_uid
 from voicecore.domain.paging import Listing, Page
-from voicecore.storage import agents, analyses, businesses, calendar, call_overview, figures, spreads
+from voicecore.storage import agents, analyses, businesses, calendar, call_overview, customers, figures, spreads
 from voicecore.storage import calls as rows
 from voicecore.storage.database import Database
 from voicecore.storage.numbers import uid_of
@@ -44,7 +46,10 @@ MOST_APPOINTMENTS = 100
 
 
 class CallDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """`party_name`: of the other party, as he gave it, else as we know him."""
+
     call: Call
+    party_name: str = ""
     turns: list[StoredTurn]
     events: list[StoredEvent]
     appointments: list[Appointment]
@@ -75,6 +80,11 @@ class Calls:
         """The few facts that a long list of ended calls shows, newest first."""
         async with self._database.read() as connection:
             return await call_overview.overview(connection, organization_uid, wanted, page)
+
+    async def party_names(self, listed: Sequence[Call]) -> dict[str, str]:
+        """Of the calls of a list, by uid: as the other party gave it, else as we know him."""
+        async with self._database.read() as connection:
+            return await _party_names(connection, listed)
 
     async def get(self, organization_uid: str, call_id: str) -> CallDetail:
         """Raises NotFound, also for another organization's call."""
@@ -157,12 +167,20 @@ async def _detail(connection: AsyncConnection, call: Call | None) -> CallDetail:
     recordings = await rows.recordings_of(connection, owner, [call.uid])
     return CallDetail(
         call=call,
+        party_name=(await _party_names(connection, [call])).get(call.uid, ""),
         turns=await rows.turns_of(connection, call.uid),
         events=await rows.events_of(connection, call.uid),
         appointments=booked.rows,
         recording=recordings.get(call.uid),
         analysis=(await analyses.of_calls(connection, owner, [call.uid])).get(call.uid),
     )
+
+
+async def _party_names(connection: AsyncConnection, found: Sequence[Call]) -> dict[str, str]:
+    """By call; of those in which nobody gave a name, that of the customer whom we know."""
+    whose = {call.customer_uid for call in found if call.customer_uid is not None and not call.party_name}
+    known = await customers.names(connection, whose) if whose else {}
+    return {call.uid: call.party_name or known.get(call.customer_uid or "", "") for call in found}
 
 
 def _held_elsewhere(logged: LoggedCall, line: Line, agent: Agent | None) -> Call:
@@ -180,7 +198,7 @@ def _held_elsewhere(logged: LoggedCall, line: Line, agent: Agent | None) -> Call
         agent_uid=agent.uid if agent else None,
         agent_id=agent.external_id if agent else "",
         agent_version=agent.version if agent else 0,
-        transport="logged",
+        transport=HELD_ELSEWHERE,
         end_reason=EndReason.CALLER_HANGUP,
         outcome=Outcome.COMPLETED,
         created_at=now,

@@ -28,6 +28,7 @@ from voicecore.domain.customers import Customer
 from voicecore.domain.ids import new_external_id, new_uid
 from voicecore.services import intents
 from voicecore.services.agents import RoutedAgent
+from voicecore.services.analysis.words import spoken
 from voicecore.services.appointments import Appointments
 from voicecore.services.audio_desk import AudioDesk
 from voicecore.services.briefing import Briefing, Briefings
@@ -163,7 +164,7 @@ class Conversations:
                 raise StageError("the model said nothing", stage="llm", provider="model")
         finally:
             # What tools did is done, also when the model fails afterwards: the next message must know.
-            heard = read(text, _context(conversation, routed, briefing))
+            heard = read(text, _context(conversation, routed, briefing, text))
             meant = intents.understood(heard, conversation.last_topic)
             if any(message.role == "tool" for message in added) or said:
                 await self._keep(conversation, [Message("user", text), *added], meant.topic)
@@ -243,10 +244,11 @@ def _request(
     )
 
 
-def _context(conversation: Conversation, routed: RoutedAgent, briefing: Briefing) -> Context:
+def _context(conversation: Conversation, routed: RoutedAgent, briefing: Briefing, text: str) -> Context:
+    """In the language of the text: people write to an agent in their own."""
     return Context(
         now=conversation.created_at.astimezone(instants.zone(routed.business.timezone)),
-        language=routed.agent.config.language,
+        language=spoken([text], routed.agent.config.language).code,
         services=briefing.port_services(),
         hours=briefing.port_hours(),
     )

@@ -21,7 +21,7 @@ from voicecore.storage.database import Database
 
 MISSING = "webhook not found"
 WRONG_SIGNATURE = "invalid signature"
-MOST = 50  # webhooks of an organization
+MOST = 200  # webhooks of an organization
 MOST_KEPT = 100  # events of a webhook
 LONGEST_BODY = 256 * 1024  # bytes
 LONGEST_TYPE = 200

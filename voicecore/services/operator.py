@@ -17,6 +17,7 @@ from pipelines.errors import ConfigError, NotFound
 from voicecore.domain.accounts import Organization
 from voicecore.domain.calls import Call, CallFilter
 from voicecore.domain.paging import Page
+from voicecore.services import demo
 from voicecore.services.calls import CallDetail, Calls
 from voicecore.services.passwords import Passwords
 from voicecore.services.secret_store import SecretStore, master_keys
@@ -68,6 +69,10 @@ class Operator:
     async def _organizations(self) -> list[Organization]:
         async with self._database.read() as connection:
             return await tenants.all_organizations(connection)
+
+    async def only_demo(self) -> bool:
+        """Whether nobody but the demo organization is here, who would get the demo call on the books."""
+        return [organization.external_id for organization in await self._organizations()] == [demo.ORGANIZATION]
 
     async def seed(self, file: Path) -> Tally:
         """Provision what a seed file says. Raises ConfigError; then nothing was written."""

@@ -99,6 +99,8 @@ def _checked(wanted: NewOrganization) -> Organization:
         instants.zone(str(timezone))
     except ValueError as error:
         problems.append(("settings.timezone", str(error)))
+    if not isinstance(wanted.settings.get("language", ""), str):
+        problems.append(("settings.language", "must be a string"))
     if problems:
         raise ValidationError(INVALID, tuple(problems))
     return Organization(

@@ -171,9 +171,7 @@ class Outbound:
             if full or await rows.under_way(connection) >= self._settings.max_calls:
                 await rows.change(connection, due.dial, next_at=now + FULL_WAIT)
                 return False
-            queued = {"status": CallStatus.QUEUED.value}
-            before = (CallStatus.SCHEDULED, CallStatus.QUEUED)
-            if not await rows.step(connection, due.call.uid, before, queued):
+            if not await rows.queue(connection, due.call, now):
                 return False
             until = now + timedelta(seconds=self._settings.ring_s) + SLACK
             return await rows.begin(connection, due.dial, now, until)

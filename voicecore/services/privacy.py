@@ -21,6 +21,7 @@ from voicecore.domain.customers import Customer
 from voicecore.domain.ids import new_external_id, new_uid
 from voicecore.domain.paging import Page
 from voicecore.domain.privacy import PrivacyRequest, RequestKind, RequestState, Traces
+from voicecore.services.downloads import Downloads
 from voicecore.storage import analyses, calendar, customers, interactions
 from voicecore.storage import calls as call_rows
 from voicecore.storage import privacy as rows
@@ -41,9 +42,10 @@ class ExportedCall(Call, frozen=True, kw_only=True):
 
 
 class Privacy:
-    """`recordings`, `audio` and `exports` are directories."""
+    """`recordings`, `audio` and `exports` are directories; `downloads` what organizations exported."""
 
-    def __init__(self, database: Database, recordings: Path, audio: Path, exports: Path) -> None:
+    def __init__(self, database: Database, recordings: Path, audio: Path, exports: Path, downloads: Downloads) -> None:
+        self._downloads = downloads
         self._database = database
         self._recordings = recordings
         self._audio = audio
@@ -103,6 +105,7 @@ class Privacy:
             )
             await rows.add(connection, request)
         await asyncio.to_thread(self._remove, found)
+        await self._downloads.forget(organization_uid)
         return request
 
     # --- work in the background -------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from voicecore.storage.database import Database
 
 EVERY_S = 3600.0
 AT_ONCE = 50  # calls in one transaction: calls that are held now want to write, too
+TRAIL_DAYS = 365  # the audit trail is kept for at least so long (PCI DSS 4.0 §10.5.1)
 EXPIRED = Deed("data.expired", "organization", Risk.MEDIUM)
 OURSELVES = ("server", Device())  # whose deed it is
 
@@ -55,7 +56,8 @@ class Retention:
                 break
         async with self._database.append() as connection:
             other = await rows.forget_words(connection, organization_uid, before)
-            if forgotten or other:
-                changes = {"retention_days": days, "calls": forgotten, "other_records": other}
+            trail = await audit.prune(connection, organization_uid, now - timedelta(days=max(days, TRAIL_DAYS)))
+            if forgotten or other or trail:
+                changes = {"retention_days": days, "calls": forgotten, "other_records": other, "audit_entries": trail}
                 await audit.add(connection, entry(organization_uid, None, *OURSELVES, EXPIRED, changes=changes))
         return forgotten

@@ -124,7 +124,7 @@ def _values(call: SeedCall, marks: list[Marks]) -> dict[str, Any]:
         "duration_s": call.duration_s,
         "created_at": call.started_at,
         "answered_at": reached if answered else None,
-        "ended_at": reached + timedelta(seconds=call.duration_s),
+        "ended_at": call.ended_at,
     }
 
 

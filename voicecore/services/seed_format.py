@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -126,7 +126,8 @@ class SeedCustomer(SeedRow, frozen=True):
 
 
 class SeedAppointment(SeedRow, frozen=True):
-    """`price`: that of the service when nothing is said. `created_at`: when it was booked; now, or when it began."""
+    """`price`: that of the service when nothing is said. `created_at`: when it was booked; at the end of its call if
+    that is in the same file, else now, or its start where that is past."""
 
     id: Id
     resource: Id
@@ -200,6 +201,10 @@ class SeedCall(SeedRow, frozen=True):
     success: bool | None = None
     metadata: dict[str, Any] = {}
     turns: tuple[SeedTurn, ...] = ()
+
+    @property
+    def ended_at(self) -> datetime:
+        return self.started_at + timedelta(seconds=self.waited_s + self.duration_s)
 
 
 class SeedOrganization(SeedRow, frozen=True):

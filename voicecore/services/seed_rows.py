@@ -239,5 +239,7 @@ class OrganizationSeeder:
         if wanted.created_at is not None:
             values["created_at"] = wanted.created_at
         key = {"organization_uid": self._uid, "external_id": wanted.id}
-        made = {} if wanted.created_at else {"created_at": min(wanted.start, instants.now())}
+        call = next((call for call in self._wanted.calls if call.id == wanted.call), None)
+        booked_at = call.ended_at if call else instants.now()
+        made = {} if wanted.created_at else {"created_at": min(wanted.start, booked_at)}
         await self._rows.put("appointments", key, values, **made)

@@ -20,7 +20,8 @@ ALGORITHM = "HS256"
 
 
 class Claims(msgspec.Struct, frozen=True):
-    """`sub` user, `sid` session, `org` organization (uids), `kind` what it opens, `sfc` for which surface."""
+    """`sub` user, `sid` session, `org` organization (uids), `kind` what it opens, `sfc` for which surface,
+    `gen` the session's renewals before it, of refresh tokens."""
 
     sub: str
     sid: str
@@ -28,6 +29,7 @@ class Claims(msgspec.Struct, frozen=True):
     kind: TokenKind
     sfc: str
     exp: int
+    gen: int = 0
 
 
 def load_secret(path: Path) -> bytes:
@@ -76,6 +78,8 @@ class Tokens:
             "exp": int(min(now + lifetime, session.expires_at).timestamp()),
             "jti": secrets.token_hex(8),
         }
+        if kind is TokenKind.REFRESH:
+            claims["gen"] = session.renewals
         return jwt.encode(claims, self._jwt_key, algorithm=ALGORITHM)
 
     def read(self, token: str, kind: TokenKind, surface: str) -> Claims:

@@ -67,12 +67,17 @@ class Trading:
 
     async def calls_spread(self, scope: Scope, tz: ZoneInfo) -> CallSpread:
         """Of a scope with a span."""
-        days, clock = _calendar(scope, tz)
-        wanted = scope.organization_uid, scope.calls(), clock
+        _, clock = _calendar(scope, tz)
         async with self._database.read() as connection:
-            found = await spreads.calls_per_day(connection, *wanted)
-            hours = await spreads.calls_per_hour(connection, *wanted)
-        return CallSpread({day: found.get(day, 0) for day in days}, hours)
+            hours = await spreads.calls_per_hour(connection, scope.organization_uid, scope.calls(), clock)
+        return CallSpread(await self.calls_by_day(scope, tz), hours)
+
+    async def calls_by_day(self, scope: Scope, tz: ZoneInfo) -> dict[date, int]:
+        """Of a scope with a span, without gaps."""
+        days, clock = _calendar(scope, tz)
+        async with self._database.read() as connection:
+            found = await spreads.calls_per_day(connection, scope.organization_uid, scope.calls(), clock)
+        return {day: found.get(day, 0) for day in days}
 
     async def booked_by_day(self, scope: Scope, tz: ZoneInfo) -> dict[date, Booked]:
         """Of a scope with a span, without gaps."""

@@ -6,7 +6,8 @@ a third party. Attended means that the agent goes on with the caller until the t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -112,14 +113,15 @@ class Transfers:
         elif status in OVER:
             await self._note(call, kind=kind.value, state="failed", status=status.value, room=room)
             if kind is TransferKind.CONFERENCE:
-                await self._redirected(call.sid, twiml.spoken(UNREACHABLE))
+                await self._tell(call, twiml.spoken(UNREACHABLE))
 
     # --- inside -------------------------------------------------------------------------------------
 
     async def _begin(self, carrier: Carrier, call: Call, kind: TransferKind, address: str) -> str:
         """Returns the room, if there is one."""
         if kind is TransferKind.BLIND:
-            await self._leave(call, twiml.dialled(address, _our_number(call), self._settings.ring_s))
+            async with self._leaving(call):
+                await self._redirect(call, twiml.dialled(address, _our_number(call), self._settings.ring_s))
             return ""
         room = new_external_id("room")
         entrance = twiml.in_room(room, ends_it=kind is TransferKind.ATTENDED, announcement=ANNOUNCEMENT)
@@ -132,30 +134,40 @@ class Transfers:
             status_url=self._base() + self._tokens.sign_url(path, instants.now() + LINK_LIFE),
             ring_s=self._settings.ring_s,
         )
-        target_sid = await carrier.dial(leg)
-        if kind is TransferKind.CONFERENCE:
+        if kind is TransferKind.ATTENDED:
+            await carrier.dial(leg)
+            return room
+        async with self._leaving(call):
+            target_sid = await carrier.dial(leg)
             try:
-                await self._leave(call, twiml.in_room(room, ends_it=True))
-            except (CarrierError, ConflictError):
+                await self._redirect(call, twiml.in_room(room, ends_it=True))
+            except CarrierError:
                 await self._hang_up(target_sid)
                 raise
         return room
 
-    async def _leave(self, call: Call, instructions: twiml.Response) -> None:
-        """Let the carrier do this with the caller; the conversation ends. Raises ConflictError, CarrierError."""
+    @contextlib.asynccontextmanager
+    async def _leaving(self, call: Call) -> AsyncIterator[None]:
+        """The conversation ends with what the carrier is told meanwhile, unless it fails; one caller is led away once.
+        Raises ConflictError."""
         if not await self._live.leaving(call.external_id, True):
             raise ConflictError("the call is not in progress")
         try:
-            await self._with_carrier().redirect(call.sid, twiml.text(instructions))
+            yield
         except CarrierError:
             await self._live.leaving(call.external_id, False)
             raise
+
+    async def _redirect(self, call: Call, instructions: twiml.Response) -> None:
+        """Let the carrier do this with the caller. Raises CarrierError."""
+        await self._with_carrier().redirect(call.sid, twiml.text(instructions))
 
     async def _move(self, call: Call, room: str, target_sid: str) -> None:
         """An attended target has answered. Without a caller any more he is let go."""
         kind = TransferKind.ATTENDED.value
         try:
-            await self._leave(call, twiml.in_room(room, ends_it=True))
+            async with self._leaving(call):
+                await self._redirect(call, twiml.in_room(room, ends_it=True))
         except (CarrierError, ConflictError) as error:
             log.info("transfer_failed", call_id=call.external_id, reason=error.message)
             await self._note(call, kind=kind, state="failed", error=error.code, room=room)
@@ -163,11 +175,11 @@ class Transfers:
             return
         await self._note(call, kind=kind, state="done", room=room)
 
-    async def _redirected(self, sid: str, instructions: twiml.Response) -> None:
+    async def _tell(self, call: Call, instructions: twiml.Response) -> None:
         try:
-            await self._with_carrier().redirect(sid, twiml.text(instructions))
+            await self._redirect(call, instructions)
         except CarrierError as error:  # the caller has hung up meanwhile
-            log.info("redirect_failed", sid=sid, reason=error.message)
+            log.info("redirect_failed", sid=call.sid, reason=error.message)
 
     async def _hang_up(self, sid: str) -> None:
         try:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 import msgspec
+import structlog
 
-from pipelines.errors import NotFound
+from pipelines.errors import ConfigError, NotFound, ValidationError
 from voicecore.domain import instants
 from voicecore.domain.ids import new_external_id, new_uid
 from voicecore.domain.paging import Listing, Page
@@ -17,6 +19,11 @@ from voicecore.services.attempts import LEASE, standing
 from voicecore.services.secret_store import SecretStore
 from voicecore.storage import outbox
 from voicecore.storage.database import Database
+
+MOST = 1000  # subscriptions of an organization on one surface
+UNREADABLE = "the secret cannot be read with the server's key"
+
+log = structlog.get_logger(__name__)
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -44,11 +51,12 @@ class Webhooks:
         secret: str,
         active: bool,
         name: str = "",
+        most: int = MOST,
     ) -> tuple[Subscription, str]:
-        """With a secret of our making where none is given; this is the only time it is told. Raises
-        ValidationError."""
+        """With a secret of our making where none is given; this is the only time it is told. `most` of them may be
+        there then. Raises ValidationError."""
         await self._check(url)
-        secret = secret or f"whsec_{secrets.token_urlsafe(32)}"
+        secret = secret or f"whsec_{base64.b64encode(secrets.token_bytes(24)).decode()}"
         subscription = Subscription(
             uid=new_uid(),
             organization_uid=organization_uid,
@@ -62,6 +70,8 @@ class Webhooks:
             created_at=instants.now(),
         )
         async with self._database.write() as connection:
+            if await outbox.count_of_surface(connection, organization_uid, surface) >= most:
+                raise ValidationError(f"there are {most} webhooks already, which is the most")
             await outbox.subscribe(connection, subscription)
             stored = await outbox.subscription(connection, subscription.uid)
         assert stored is not None
@@ -95,7 +105,8 @@ class Webhooks:
         return found
 
     async def due(self, at: datetime, most: int) -> list[Due]:
-        """What is to be sent now; nobody else gets it meanwhile."""
+        """What is to be sent now; nobody else gets it meanwhile. A secret that cannot be opened fails its own delivery,
+        and holds up no other."""
         async with self._database.read() as connection:
             if not await outbox.queue.any_due(connection, at):
                 return []
@@ -104,14 +115,23 @@ class Webhooks:
             for delivery in await outbox.queue.claim(connection, at, at + LEASE, most):
                 subscription = await outbox.subscription(connection, delivery.subscription_uid)
                 assert subscription is not None  # a foreign key says so
-                secret = self._store.unseal(subscription.sealed_secret, subscription.external_id)
+                try:
+                    secret = self._store.unseal(subscription.sealed_secret, subscription.external_id)
+                except ConfigError as error:
+                    log.error("webhook_secret_unreadable", webhook=subscription.external_id, reason=error.message)
+                    await outbox.queue.settle(connection, delivery.uid, _settled(delivery, None, UNREADABLE))
+                    continue
                 found.append(Due(delivery, subscription, secret))
         return found
 
     async def settle(self, delivery: Delivery, status: int | None, error: str, *, final: bool = False) -> Delivery:
         """One attempt is over; `error` "" when it succeeded. `final`: no other attempt can help."""
-        now_at = msgspec.structs.asdict(standing(delivery.attempts, error, final=final))
-        settled = msgspec.structs.replace(delivery, last_status=status, **now_at)
+        settled = _settled(delivery, status, error, final=final)
         async with self._database.write() as connection:
             await outbox.queue.settle(connection, delivery.uid, settled)
         return settled
+
+
+def _settled(delivery: Delivery, status: int | None, error: str, *, final: bool = False) -> Delivery:
+    now_at = msgspec.structs.asdict(standing(delivery.attempts, error, final=final))
+    return msgspec.structs.replace(delivery, last_status=status, **now_at)

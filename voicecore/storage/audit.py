@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,6 +30,13 @@ async def forget_customer(connection: AsyncConnection, customer: Customer) -> No
         column.model_id == customer.external_id,
     )
     await connection.execute(statement.values(model_id=""))
+
+
+async def prune(connection: AsyncConnection, organization_uid: str, before: datetime) -> int:
+    """Remove older entries. Their number."""
+    column = audit_entries.c
+    old = sa.delete(audit_entries).where(column.organization_uid == organization_uid, column.created_at < before)
+    return (await connection.execute(old)).rowcount
 
 
 async def listing(

@@ -129,20 +129,31 @@ def _narrowed(organization_uid: str, wanted: AppointmentFilter) -> list[sa.Colum
     }
     conditions += [one == uid for one, uid in same.items() if uid is not None]
     if wanted.customer_text:
-        conditions.append(_of_customer_like(wanted.customer_text))
+        conditions.append(_of_customer_like(organization_uid, wanted.customer_text))
     return conditions
 
 
-def _of_customer_like(part: str) -> sa.ColumnElement[bool]:
-    """Name or number, as given for the appointment or as the customer has it now."""
-    either = [
-        field.icontains(part, autoescape=True)
-        for field in (appointments.c.customer_name, appointments.c.customer_phone)
-    ]
-    either.append(customers.c.name_key.contains(name_key(part), autoescape=True))
-    if digits := phone.partial_digits(part):
-        either.append(customers.c.phone_digits.contains(digits))
-    return sa.or_(*either)
+def _of_customer_like(organization_uid: str, part: str) -> sa.ColumnElement[bool]:
+    """Part of name or number: those that the customer has now, else those that were given for the appointment.
+    Customers are looked through once: joined to every appointment, that took several times as long."""
+    known, given = customers.alias("sought"), appointments.c
+    either = [known.c.name_key.contains(name_key(part), autoescape=True)]
+    either.append(known.c.phone.icontains(part, autoescape=True))
+    if digits := phone.sought_digits(part):
+        either.append(known.c.phone_digits.contains(digits))
+    name = given.customer_name.icontains(part, autoescape=True)
+    number = given.customer_phone.icontains(part, autoescape=True)
+
+    def whose(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+        found = sa.select(known.c.uid).where(known.c.organization_uid == organization_uid, *conditions)
+        return given.customer_uid.in_(found)
+
+    return sa.or_(
+        whose(sa.or_(*either)),
+        sa.and_(given.customer_uid.is_(None), sa.or_(name, number)),
+        sa.and_(whose(known.c.name_key == ""), name),
+        sa.and_(whose(known.c.phone_tail == ""), number),
+    )
 
 
 async def listing(
@@ -158,7 +169,7 @@ async def listing(
 async def _count(connection: AsyncConnection, organization_uid: str, wanted: AppointmentFilter) -> int:
     """Without a look at other tables where nothing is asked of them."""
     conditions = _narrowed(organization_uid, wanted)
-    if wanted.resource_id is wanted.customer_id is wanted.customer_text is None:
+    if wanted.resource_id is wanted.customer_id is None:
         return await records.count(connection, appointments, conditions)
     joined = _with_names().where(*conditions).with_only_columns(sa.func.count())
     number: int = (await connection.execute(joined)).scalar_one()

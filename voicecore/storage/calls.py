@@ -59,10 +59,10 @@ def narrowed(organization_uid: str, wanted: CallFilter) -> list[sa.ColumnElement
     if wanted.before_at is not None:
         conditions.append(column.created_at < wanted.before_at)
     if wanted.phone_number is not None:
-        part = phone.partial_digits(wanted.phone_number)
+        part = phone.sought_digits(wanted.phone_number)
         if part:
             one, other = column.from_digits.contains(part), column.to_digits.contains(part)
-        else:  # names such as "client:alice" have no digits
+        else:  # names such as "client:alice2"
             raw = wanted.phone_number
             one = column.from_number.icontains(raw, autoescape=True)
             other = column.to_number.icontains(raw, autoescape=True)
@@ -80,7 +80,7 @@ def narrowed(organization_uid: str, wanted: CallFilter) -> list[sa.ColumnElement
 def _like(part: str) -> sa.ColumnElement[bool]:
     """Part of the other party's name or of a number."""
     either = [calls.c.party_key.contains(name_key(part), autoescape=True)]
-    if digits := phone.partial_digits(part):
+    if digits := phone.sought_digits(part):
         either += [calls.c.from_digits.contains(digits), calls.c.to_digits.contains(digits)]
     return sa.or_(*either)
 
@@ -116,6 +116,11 @@ async def find(connection: AsyncConnection, organization_uid: str, external_id: 
 async def with_uid(connection: AsyncConnection, organization_uid: str, uid: str) -> Call | None:
     query = sa.select(calls).where(calls.c.organization_uid == organization_uid, calls.c.uid == uid)
     return await records.first(connection, Call, query)
+
+
+async def with_seqs(connection: AsyncConnection, organization_uid: str, seqs: list[int]) -> dict[int, Call]:
+    query = sa.select(calls).where(calls.c.organization_uid == organization_uid, calls.c.seq.in_(seqs))
+    return {call.seq: call for call in await records.every(connection, Call, query)}
 
 
 async def by_uid(connection: AsyncConnection, uid: str) -> Call | None:

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from voicecore.domain.calls import Call, CallStatus
+from voicecore.domain.calls import HELD_ELSEWHERE, Call, CallStatus
 from voicecore.domain.concurrency import Grain, Sample, Stretch
 from voicecore.storage import records
 from voicecore.storage.schema import calls
@@ -16,7 +16,6 @@ from voicecore.storage.schema import concurrency_samples as samples
 
 RUNNING = (CallStatus.RINGING.value, CallStatus.ANSWERED.value)
 LONGEST = timedelta(days=1)  # more than any call lasts
-HELD_ELSEWHERE = "logged"  # the transport of calls that others report
 
 
 async def running(connection: AsyncConnection, organization_uid: str, most: int) -> list[Call]:

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from voicecore.domain import phone
-from voicecore.domain.calls import Call
+from voicecore.domain.calls import Call, CallStatus
 from voicecore.domain.conversations import Conversation
+from voicecore.domain.customers import Customer
 from voicecore.storage import records
 from voicecore.storage.schema import agents, calls, conversations
 
@@ -58,10 +59,8 @@ async def of_person(
     return [c for c in found if c.customer_uid in customer_uids or phone.same_number(c.phone, number)]
 
 
-async def calls_of_number(
-    connection: AsyncConnection, organization_uid: str, number: str, customer_uid: str | None = None
-) -> list[Call]:
-    """Calls from or to a number in any spelling, and those with this customer whatever the number; newest first."""
+def _of_number(organization_uid: str, number: str, customer_uid: str | None) -> sa.ColumnElement[bool] | None:
+    """Which calls may be meant: the end of a number is not all of it. None: no call is."""
     tail = phone.tail(number)
     column = calls.c
     which: list[sa.ColumnElement[bool]] = []
@@ -70,15 +69,36 @@ async def calls_of_number(
     if customer_uid is not None:
         which.append(column.customer_uid == customer_uid)
     if not which:
-        return []
+        return None
     # Each from an index of its own; asked as one, with the order, it would be every call that is looked at.
     own = [sa.select(column.seq).where(column.organization_uid == organization_uid, one) for one in which]
-    query = sa.select(calls).where(column.seq.in_(sa.union(*own)))
-    found = await records.every(connection, Call, query.order_by(column.created_at.desc(), column.seq.desc()))
-    return [
-        call
-        for call in found
-        if (customer_uid is not None and call.customer_uid == customer_uid)
+    return column.seq.in_(sa.union(*own))
+
+
+def _meant(call: Any, number: str, customer_uid: str | None) -> bool:
+    return (
+        (customer_uid is not None and call.customer_uid == customer_uid)
         or phone.same_number(call.from_number, number)
         or phone.same_number(call.to_number, number)
-    ]
+    )
+
+
+async def calls_of_number(connection: AsyncConnection, organization_uid: str, number: str) -> list[Call]:
+    """Calls from or to a number in any spelling; newest first."""
+    which = _of_number(organization_uid, number, None)
+    if which is None:
+        return []
+    query = sa.select(calls).where(which).order_by(calls.c.created_at.desc(), calls.c.seq.desc())
+    return [call for call in await records.every(connection, Call, query) if _meant(call, number, None)]
+
+
+async def calls_with(connection: AsyncConnection, customer: Customer) -> list[tuple[datetime, int]]:
+    """When they began, and their numbers: of the calls with this customer, whatever the number, and from or to his
+    number in any spelling; newest first. Not those that are yet to begin."""
+    which = _of_number(customer.organization_uid, customer.phone, customer.uid)
+    assert which is not None  # there is a customer
+    column = calls.c
+    query = sa.select(column.created_at, column.seq, column.from_number, column.to_number, column.customer_uid)
+    query = query.where(which, column.status != CallStatus.SCHEDULED.value)
+    found = await connection.execute(query.order_by(column.created_at.desc(), column.seq.desc()))
+    return [(row.created_at, row.seq) for row in found if _meant(row, customer.phone, customer.uid)]

@@ -78,7 +78,7 @@ def _conditions(wanted: CustomerFilter, figure: dict[str, sa.ColumnElement[Any]]
         fields = (customers.c.email, customers.c.phone)
         either: list[sa.ColumnElement[bool]] = [f.icontains(wanted.search, autoescape=True) for f in fields]
         either.append(customers.c.name_key.contains(name_key(wanted.search), autoescape=True))
-        if digits := phone.partial_digits(wanted.search):
+        if digits := phone.sought_digits(wanted.search):
             either.append(customers.c.phone_digits.contains(digits))
         conditions.append(sa.or_(*either))
     if wanted.has_appointments is not None:
@@ -140,8 +140,12 @@ async def listing(
         return Listing([known[uid] for uid in uids if uid in known], await records.count(connection, customers, own))
     query = query.where(*conditions)
     rows = (await connection.execute(query.order_by(by.is_(None), *ways).offset(page.offset).limit(page.count))).all()
-    total = (await connection.execute(sa.select(sa.func.count()).select_from(query.subquery()))).scalar_one()
-    return Listing([_card(row) for row in rows], total)
+    cards = [_card(row) for row in rows]
+    if not wanted.by_figures:
+        own = [customers.c.organization_uid == organization_uid, *conditions]
+        return Listing(cards, await records.count(connection, customers, own))
+    total = (await connection.execute(query.with_only_columns(sa.func.count()))).scalar_one()
+    return Listing(cards, total)
 
 
 async def of_customers(

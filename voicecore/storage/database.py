@@ -15,11 +15,12 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from voicecore.storage.connections import Author, Reader
 from voicecore.storage.engines import EngineKind, Sqlite, kind_named, kind_of, sqlite_url
-from voicecore.storage.memory import Author, Memory, Reader
+from voicecore.storage.memory import Memory
 from voicecore.storage.schema import metadata
+from voicecore.storage.views import Views
 
-CONNECTIONS = 4
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION_TABLE = sa.Table(  # as Alembic makes and reads it
     "alembic_version",
@@ -34,13 +35,13 @@ def _encode(value: object) -> str:
 
 
 class Database:
-    """One pool of connections. Made by `Database.open`."""
+    """Made by `Database.open`."""
 
-    def __init__(self, engine: AsyncEngine, kind: EngineKind, *, alone: bool = False) -> None:
+    def __init__(self, engine: AsyncEngine, kind: EngineKind, views: Views, *, alone: bool = False) -> None:
         self.kind = kind
         self.memory = Memory(engine.dialect, alone=alone)
         self._engine = engine
-        self._writer = engine.execution_options(writes=True)
+        self._views = views
         self._turn = asyncio.Lock()
         self.changes = 0  # transactions of this process that may have changed what calls are answered by
 
@@ -56,16 +57,14 @@ class Database:
             url,
             json_serializer=_encode,
             json_deserializer=msgspec.json.decode,
-            pool_size=CONNECTIONS,
             max_overflow=0,
             **kind.arguments(),
         )
-        kind.prepare(engine)
-        database = cls(engine, kind, alone=alone and isinstance(kind, Sqlite))
+        database = cls(engine, kind, kind.views(engine), alone=alone and isinstance(kind, Sqlite))
         try:
             await database._migrate()
         except BaseException:
-            await engine.dispose()
+            await database.close()
             raise
         return database
 
@@ -76,39 +75,26 @@ class Database:
         return await cls.open(sqlite_url(path))
 
     async def _migrate(self) -> None:
-        async with self._writer.begin() as connection:
+        async with self._engine.begin() as connection:
             await connection.run_sync(upgrade)
         await self._look()  # before there are other connections
-        await self._fill_pool()
+        await self._views.fill()
 
     async def learn(self) -> None:
         """Let the database see how much it holds by now, so that it finds things the short way."""
-        if not self.kind.learning():
-            return
-        await self._look()
-        async with self._whole_pool() as connections:
-            for connection in connections:
-                await connection.invalidate()  # what was seen is known to new ones
-        await self._fill_pool()
+        if self.kind.learning():
+            await self._look()
+            await self._views.renew()
 
     async def _look(self) -> None:
-        async with self._turn, self._writer.begin() as connection:
+        async with self._turn, self._engine.begin() as connection:
             for statement in self.kind.learning():
                 await connection.exec_driver_sql(statement)
-
-    async def _fill_pool(self) -> None:
-        async with self._whole_pool():
-            pass
-
-    @contextlib.asynccontextmanager
-    async def _whole_pool(self) -> AsyncIterator[list[AsyncConnection]]:
-        async with contextlib.AsyncExitStack() as stack:
-            yield [await stack.enter_async_context(self._engine.connect()) for _ in range(CONNECTIONS)]
 
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A consistent view of what is not remembered. Do not nest: the pool is small."""
-        connection = Reader(self._engine, self.memory)
+        connection = Reader(self._engine, self.memory, self._views.view())
         try:
             yield connection
         finally:
@@ -125,7 +111,7 @@ class Database:
     async def append(self) -> AsyncIterator[AsyncConnection]:
         """As `write`, for what calls report: nothing that another call is answered by changes."""
         async with self._turn:
-            connection = Author(self._writer)
+            connection = Author(self._engine)
             try:
                 async with connection, connection.begin():
                     yield connection
@@ -138,6 +124,7 @@ class Database:
             await connection.execute(sa.text("SELECT 1"))
 
     async def close(self) -> None:
+        await self._views.close()
         await self._engine.dispose()
 
 

@@ -17,6 +17,7 @@ from voicecore.domain.dialling import UNANSWERED, Dial, DueCall
 from voicecore.storage import calls as call_rows
 from voicecore.storage import records
 from voicecore.storage.schema import call_events, calls, dials, phone_numbers
+from voicecore.storage.sums import note_old
 
 
 async def add(connection: AsyncConnection, call: Call, dial: Dial) -> None:
@@ -75,6 +76,15 @@ async def step(
 ) -> bool:
     """Change a call that is in one of these states. False, and nothing was done, when it is further already."""
     return await call_rows.update_call(connection, call_uid, changes, before=before)
+
+
+async def queue(connection: AsyncConnection, call: Call, at: datetime) -> bool:
+    """It is this call's turn: one that was to begin later begins now. False: it is over, or further already."""
+    changes: dict[str, Any] = {"status": CallStatus.QUEUED.value}
+    if call.status is CallStatus.SCHEDULED:
+        changes["created_at"] = at
+        note_old(connection, call.created_at)
+    return await step(connection, call.uid, (CallStatus.SCHEDULED, CallStatus.QUEUED), changes)
 
 
 async def connected(connection: AsyncConnection, call_uid: str) -> bool:

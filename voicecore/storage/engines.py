@@ -8,13 +8,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipelines.errors import ConfigError
+from voicecore.storage.file_views import AT_ONCE, BUSY_TIMEOUT_MS, FileViews
+from voicecore.storage.views import CONNECTIONS, PooledViews, Views
 
-BUSY_TIMEOUT_MS = 5000
+CACHED_STATEMENTS = 512
+# How transactions begin: one that reads before it writes must own the write lock from its first statement on.
+READ, WRITE = "BEGIN", "BEGIN IMMEDIATE"
 SCHEMA_LOCK = 7016838  # any number, the same in every process
 TAKEN = "the resource is taken at that time"
 
@@ -26,8 +31,9 @@ class EngineKind(Protocol):
         """What `create_async_engine` needs besides the URL."""
         ...
 
-    def prepare(self, engine: AsyncEngine) -> None:
-        """Install per-connection settings and the way transactions begin."""
+    def views(self, engine: AsyncEngine) -> Views:
+        """Install per-connection settings and the way in which transactions that write begin; returns those that
+        do not."""
         ...
 
     def learning(self) -> list[str]:
@@ -57,32 +63,38 @@ class Sqlite:
     name = "sqlite"
 
     def arguments(self) -> dict[str, Any]:
-        return {"connect_args": {"timeout": BUSY_TIMEOUT_MS / 1000}}
+        return {"pool_size": 1, "connect_args": {"timeout": BUSY_TIMEOUT_MS / 1000}}  # there is one writer
 
-    def prepare(self, engine: AsyncEngine) -> None:
-        @event.listens_for(engine.sync_engine, "connect")
+    def views(self, engine: AsyncEngine) -> Views:
+        self._prepare(engine.sync_engine, WRITE, BUSY_TIMEOUT_MS)
+        own = {"timeout": 0, "check_same_thread": False, "cached_statements": CACHED_STATEMENTS}
+        url = engine.url.set(drivername="sqlite+pysqlite")
+        pool = {"pool_size": AT_ONCE, "max_overflow": 0}
+        reading = sa.create_engine(url, connect_args=own, json_deserializer=msgspec.json.decode, **pool)
+        self._prepare(reading, READ, 0)
+        return FileViews(reading)
+
+    def _prepare(self, engine: sa.Engine, begin: str, busy_timeout_ms: int) -> None:
+        @event.listens_for(engine, "connect")
         def connected(connection: Any, _record: Any) -> None:
             connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
             cursor = connection.cursor()
             for pragma in (
+                f"busy_timeout={BUSY_TIMEOUT_MS}",
                 "journal_mode=WAL",
                 "synchronous=NORMAL",
                 "foreign_keys=ON",
-                f"busy_timeout={BUSY_TIMEOUT_MS}",
                 "cache_size=-8000",
+                "secure_delete=ON",  # what privacy requests remove is overwritten
+                f"query_only={begin == READ}",
+                f"busy_timeout={busy_timeout_ms}",
             ):
                 cursor.execute(f"PRAGMA {pragma}")
             cursor.close()
 
-        @event.listens_for(engine.sync_engine, "begin")
+        @event.listens_for(engine, "begin")
         def begun(connection: sa.Connection) -> None:
-            # A transaction that reads before it writes must own the write lock from its first statement on.
-            writes = connection.get_execution_options().get("writes", False)
-            if writes:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            else:  # once to the driver's thread and back, not thrice; it cannot fail
-                driver: Any = connection.connection.dbapi_connection
-                driver.run_async(lambda raw: raw.execute("BEGIN"))
+            connection.exec_driver_sql(begin)
 
     def learning(self) -> list[str]:
         # Else it takes an organization's rows for few (https://www.sqlite.org/lang_analyze.html).
@@ -133,10 +145,10 @@ class Postgres:
     )
 
     def arguments(self) -> dict[str, Any]:
-        return {"pool_pre_ping": True}
+        return {"pool_size": CONNECTIONS, "pool_pre_ping": True}
 
-    def prepare(self, engine: AsyncEngine) -> None:
-        return None
+    def views(self, engine: AsyncEngine) -> Views:
+        return PooledViews(engine)
 
     def learning(self) -> list[str]:
         return []
@@ -179,6 +191,8 @@ def kind_of(url: str) -> tuple[str, EngineKind]:
     if not found or plain not in _SCHEMES:
         raise ConfigError("no such kind of database; there are: sqlite, postgresql", source="database_url")
     driver, kind = _SCHEMES[plain]
+    if kind is Sqlite and rest.removeprefix("/") in ("", ":memory:"):
+        raise ConfigError("must name a file", source="database_url")
     return f"{driver}://{rest}", kind()
 
 

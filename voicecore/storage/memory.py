@@ -1,5 +1,5 @@
 """What the database answered lately, for as long as it would answer the same: every transaction of this process says
-which tables it changed. The connections that ask it first, and that tell it, are here too.
+which tables it changed.
 
 It knows tables by their names only. What another process changed, it learns by asking again after a while.
 """
@@ -10,15 +10,14 @@ import asyncio
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Set
 from datetime import date, datetime
 from typing import Any
 
 import msgspec
-import sqlalchemy as sa
 from sqlalchemy.engine import Dialect, FrozenResult
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from voicecore.storage import watch
 from voicecore.storage.schema import metadata
 
 MOST_ROWS = 200_000  # remembered altogether; an answer counts as one more
@@ -37,6 +36,7 @@ _PLAIN = (str, int, float, bool, bytes, datetime, date, type(None))
 
 class Question(msgspec.Struct, frozen=True):
     key: Hashable
+    shape: Hashable  # of the statement, whatever its parameters are
     tables: frozenset[str]
     settled: bool
 
@@ -65,7 +65,7 @@ class Memory:
         self.moment = 0  # transactions that changed something
         self.clock = clock
         self._dialect = dialect
-        self._alone = alone
+        self.alone = alone
         self._changed: dict[str, int] = {}
         self._changing: frozenset[str] = frozenset()  # in the transaction that is being committed
         self._answers: OrderedDict[Hashable, Answer] = OrderedDict()
@@ -87,14 +87,17 @@ class Memory:
     def fact(self, about: Hashable) -> Any:
         """What was made of answers to several questions; None: not known, or not any more."""
         found, tables, as_of, until_s = self._facts.get(about, (None, frozenset[str](), 0, 0.0))
-        if found is not None and (self.clock() >= until_s or not self._unchanged(tables, as_of)):
+        if found is None:
+            return None
+        if self.clock() >= until_s or not self.unchanged(tables, as_of):
             del self._facts[about]
             return None
+        watch.saw(tables, until_s)
         return found
 
     def learn(self, about: Hashable, fact: Any, tables: frozenset[str], as_of: int) -> None:
         """A fact that holds while these tables are as they were at `as_of`, for a second at most."""
-        if not self._alone:
+        if not self.alone:
             return
         if len(self._facts) >= MOST_FACTS:
             self._facts.clear()
@@ -116,7 +119,7 @@ class Memory:
         tables = self._tables[shape.key]
         if not tables:
             return None
-        return Question(key, frozenset(name + OLD for name in tables) if settled else tables, settled)
+        return Question(key, shape.key, frozenset(name + OLD for name in tables) if settled else tables, settled)
 
     def _tables_of(self, statement: Any) -> frozenset[str]:
         words = set(re.findall(r"\w+", str(statement.compile(dialect=self._dialect))))
@@ -131,12 +134,14 @@ class Memory:
             self._forget(question.key)
             return None
         self._answers.move_to_end(question.key)
+        watch.saw(question.tables, answer.until_s)
         return answer.again()
 
     def holds(self, question: Question, as_of: int) -> bool:
-        return self._unchanged(question.tables, as_of)
+        return self.unchanged(question.tables, as_of)
 
-    def _unchanged(self, tables: frozenset[str], as_of: int) -> bool:
+    def unchanged(self, tables: Set[str], as_of: int) -> bool:
+        """No transaction changed one of them since then, or may just be doing so."""
         return self._changing.isdisjoint(tables) and all(self._changed.get(name, 0) <= as_of for name in tables)
 
     def others(self, question: Question) -> asyncio.Future[None] | None:
@@ -169,7 +174,7 @@ class Memory:
         return answer
 
     def _lasts_s(self, question: Question, took_s: float) -> float:
-        if not self._alone:
+        if not self.alone:
             # A row that another server changed must not stand beside one that is remembered: sums over old calls alone.
             worth = question.settled and took_s >= SHARED_FROM_S
             return min(took_s * SHARED_PER_COST, SHARED_S) if worth else 0.0
@@ -191,94 +196,3 @@ def _copied(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _copied(inner) for name, inner in value.items()}
     return [_copied(inner) for inner in value] if isinstance(value, list) else value
-
-
-class Reader(AsyncConnection):
-    """Connects when something is asked that is not remembered."""
-
-    def __init__(self, engine: AsyncEngine, memory: Memory) -> None:
-        super().__init__(engine)
-        self._memory = memory
-        self._as_of = 0
-
-    async def execute(self, statement: Any, parameters: Any = None, *, execution_options: Any = None) -> Any:
-        assert not statement.is_dml  # it would be rolled back
-        memory = self._memory
-        question = memory.question(statement, parameters)
-        if question is None:
-            return await self._ask(statement, parameters, execution_options)
-        while True:
-            fits = self.sync_connection is None or memory.holds(question, self._as_of)  # is what this transaction sees
-            if fits and (answer := memory.known(question)) is not None:
-                return answer
-            # Who holds a connection does not wait for somebody who may wait for one.
-            others = memory.others(question) if self.sync_connection is None else None
-            if others is None:
-                break
-            await asyncio.wait([others])
-        done, began_s = memory.asking(question), memory.clock()
-        try:
-            rows = (await self._ask(statement, parameters, execution_options)).freeze()
-            kept = memory.keep(question, rows, self._as_of, memory.clock() - began_s)
-            return rows() if kept is None else kept.again()
-        finally:
-            memory.asked(question, done)
-
-    async def _ask(self, statement: Any, parameters: Any, execution_options: Any) -> Any:
-        await self._begun()
-        return await super().execute(statement, parameters, execution_options=execution_options)
-
-    async def run_sync(self, fn: Any, *arg: Any, **kw: Any) -> Any:
-        await self._begun()
-        return await super().run_sync(fn, *arg, **kw)
-
-    async def exec_driver_sql(self, statement: str, parameters: Any = None, execution_options: Any = None) -> Any:
-        await self._begun()
-        return await super().exec_driver_sql(statement, parameters, execution_options)
-
-    async def _begun(self) -> None:
-        if self.sync_connection is None:
-            # What is committed from here on may be missing in what this transaction sees.
-            self._as_of = self._memory.moment
-            await self.start()
-            await self.begin()
-
-    async def leave(self) -> None:
-        if self.sync_connection is not None:
-            await asyncio.shield(asyncio.ensure_future(self.close()))
-
-
-class Author(AsyncConnection):
-    """Remembers what it changed, for `Memory.changed`."""
-
-    def __init__(self, engine: AsyncEngine) -> None:
-        super().__init__(engine)
-        self.touched: set[str] = set()
-
-    async def execute(self, statement: Any, parameters: Any = None, *, execution_options: Any = None) -> Any:
-        if statement.is_dml:
-            names = _FOLLOWING[statement.table.name] if statement.is_delete else {statement.table.name}
-            self.touched |= names
-            if not statement.get_execution_options().get(YOUNG):
-                self.touched |= {name + OLD for name in names}
-        elif isinstance(statement, sa.TextClause):
-            self.touched |= {name + end for name in metadata.tables for end in ("", OLD)}
-        return await super().execute(statement, parameters, execution_options=execution_options)
-
-
-def _following() -> dict[str, set[str]]:
-    """Which tables change when a row of one is deleted: its own, and those that refer to it, and so on."""
-    found = {name: {name} for name in metadata.tables}
-    grown = True
-    while grown:
-        grown = False
-        for name, table in metadata.tables.items():
-            for target in {key.column.table.name for key in table.foreign_keys}:
-                for names in found.values():
-                    if target in names and name not in names:
-                        names.add(name)
-                        grown = True
-    return found
-
-
-_FOLLOWING = _following()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -60,6 +61,14 @@ async def announce_of_call(
         await announce(connection, found.organization_uid, event, found.external_id, data)
 
 
+async def forget_words(
+    connection: AsyncConnection, organization_uid: str, subjects: Sequence[str] | sa.Select[tuple[str]]
+) -> None:
+    """What is told of these besides that it happened."""
+    theirs = deliveries.c.organization_uid == organization_uid, deliveries.c.subject.in_(subjects)
+    await connection.execute(sa.update(deliveries).where(*theirs).values(data={}))
+
+
 async def subscribe(connection: AsyncConnection, subscription: Subscription) -> None:
     await records.insert(connection, subscriptions, subscription)
 
@@ -73,6 +82,11 @@ async def of_surface(connection: AsyncConnection, organization_uid: str, surface
     own = (subscriptions.c.organization_uid == organization_uid, subscriptions.c.surface == surface)
     query = sa.select(subscriptions).where(*own).order_by(subscriptions.c.seq)
     return await records.every(connection, Subscription, query)
+
+
+async def count_of_surface(connection: AsyncConnection, organization_uid: str, surface: str) -> int:
+    own = [subscriptions.c.organization_uid == organization_uid, subscriptions.c.surface == surface]
+    return await records.count(connection, subscriptions, own)
 
 
 async def unsubscribe(connection: AsyncConnection, organization_uid: str, surface: str, uid: str) -> bool:

@@ -12,7 +12,7 @@ from voicecore.domain import phone
 from voicecore.domain.customers import Customer
 from voicecore.domain.ids import new_external_id
 from voicecore.domain.privacy import PrivacyRequest, RequestState, Traces
-from voicecore.storage import analyses, audit, dials, records, sync_logs
+from voicecore.storage import analyses, audit, dials, outbox, records, sync_logs
 from voicecore.storage import conversations as talks
 from voicecore.storage.schema import (
     appointments,
@@ -26,7 +26,6 @@ from voicecore.storage.schema import (
     privacy_requests,
     recordings,
     turns,
-    webhook_deliveries,
 )
 
 STATISTICS = ("sentiment", "topics")  # members of a call's metadata that say nothing of the person
@@ -125,6 +124,8 @@ async def erase(connection: AsyncConnection, customer: Customer, found: Traces, 
         .values(state=RequestState.WITHDRAWN.value, expires_at=None, finished_at=at, options={})
     )
     await audit.forget_customer(connection, customer)
+    booked = sa.select(appointments.c.external_id).where(his[0])
+    await outbox.forget_words(connection, customer.organization_uid, booked)
     await dials.withdraw(connection, found.calls)
     if keep:
         await blank_calls(connection, customer.organization_uid, found.calls, customer.phone)
@@ -166,14 +167,7 @@ async def blank_calls(
             if side == other or (number and phone.same_number(own, number)):
                 values |= {f"{side}_number": "", f"{side}_digits": "", f"{side}_tail": ""}
         await connection.execute(sa.update(calls).where(calls.c.uid == row.uid).values(**values))
-        await connection.execute(
-            sa.update(webhook_deliveries)
-            .where(
-                webhook_deliveries.c.organization_uid == organization_uid,
-                webhook_deliveries.c.subject == row.external_id,
-            )
-            .values(data={})
-        )
+        await outbox.forget_words(connection, organization_uid, [row.external_id])
     texts: dict[str, Any] = {"caller_text": "", "generated_text": "", "heard_text": "", "tools": []}
     await connection.execute(sa.update(turns).where(turns.c.call_uid.in_(call_uids)).values(**texts))
     await connection.execute(sa.update(call_events).where(call_events.c.call_uid.in_(call_uids)).values(data={}))

@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from voicecore.domain.calls import CallFilter
+from voicecore.domain.calls import CallFilter, Outcome
 from voicecore.domain.queues import QueueFigures
 from voicecore.storage.calls import narrowed
 from voicecore.storage.schema import businesses, calls
@@ -19,16 +19,19 @@ async def figures(
 ) -> list[tuple[str | None, QueueFigures]]:
     """With the name of the line, None for calls that belong to none; the oldest line first."""
     column = calls.c
-    # Instants in whole seconds, rounded down at both ends: right in the mean.
-    waited = sa.extract("epoch", column.answered_at) - sa.extract("epoch", column.created_at)
+    answered = column.outcome == Outcome.COMPLETED.value
+    # Instants in whole seconds, rounded down at both ends: right in the mean. A call that others report is answered
+    # before we hear of it.
+    seconds = sa.extract("epoch", column.answered_at) - sa.extract("epoch", column.created_at)
+    waited = sa.case((sa.and_(answered, seconds > 0), seconds))
     query = (
         sa.select(
             businesses.c.seq,
             businesses.c.name,
             sa.func.count(),
-            sa.func.count(column.answered_at),
+            sa.func.count(sa.case((answered, 1))),
             sa.func.coalesce(sa.func.sum(waited), 0),
-            sa.func.coalesce(sa.func.sum(column.duration_s), 0.0),
+            sa.func.coalesce(sa.func.sum(sa.case((answered, column.duration_s))), 0.0),
         )
         .select_from(calls.outerjoin(businesses, businesses.c.uid == column.business_uid))
         .where(*narrowed(organization_uid, wanted))

@@ -113,6 +113,8 @@ sessions = table(
     created(),
     sa.Column("expires_at", Instant(), nullable=False),
     sa.Column("revoked_at", Instant()),
+    sa.Column("renewals", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("renewed_at", Instant()),
     sa.Index(None, "user_uid"),
 )
 agents = table(

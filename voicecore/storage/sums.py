@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from voicecore.domain import instants
-from voicecore.storage.memory import OLD, SETTLED, YOUNG, Author, Reader
+from voicecore.storage.connections import Author, Reader
+from voicecore.storage.memory import OLD, SETTLED, YOUNG
 from voicecore.storage.schema import calls
 
 SETTLES = timedelta(hours=1)

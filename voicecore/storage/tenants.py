@@ -165,6 +165,13 @@ async def prolong_session(connection: AsyncConnection, uid: str, expires_at: dat
     await connection.execute(sa.update(sessions).where(sessions.c.uid == uid).values(expires_at=expires_at))
 
 
+async def renew_session(connection: AsyncConnection, uid: str, renewals: int, at: datetime) -> bool:
+    """Count one renewal of a session that had so many. False: it had more, or it has ended."""
+    column = sessions.c
+    mine = sa.update(sessions).where(column.uid == uid, column.renewals == renewals, column.revoked_at.is_(None))
+    return (await connection.execute(mine.values(renewals=renewals + 1, renewed_at=at))).rowcount == 1
+
+
 async def see_session(connection: AsyncConnection, uid: str, at: datetime) -> None:
     await connection.execute(sa.update(sessions).where(sessions.c.uid == uid).values(seen_at=at))
 

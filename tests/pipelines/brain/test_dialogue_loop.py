@@ -90,6 +90,7 @@ async def test_a_speculative_reply_that_is_cancelled_did_nothing(ring: Ring) -> 
 
 async def test_a_deed_that_has_begun_is_recorded_when_the_reply_is_cancelled(ring: Ring) -> None:
     line, added, begun, go_on = ring(), list[Message](), asyncio.Event(), asyncio.Event()
+    late: list[ToolRan] = []
     await line.say(READY)
     book = line.calendar.book
 
@@ -101,7 +102,7 @@ async def test_a_deed_that_has_begun_is_recorded_when_the_reply_is_cancelled(rin
     line.calendar.book = slow
 
     async def speak() -> None:
-        async for _ in reply(line.llm, line.toolbox, request_of(line, "yes"), added):
+        async for _ in reply(line.llm, line.toolbox, request_of(line, "yes"), added, late=late.append):
             pass
 
     task = asyncio.ensure_future(speak())
@@ -113,6 +114,7 @@ async def test_a_deed_that_has_begun_is_recorded_when_the_reply_is_cancelled(rin
     assert task.cancelled()
     assert len(line.booked) == 1
     assert [m.role for m in added] == ["assistant", "tool"]
+    assert [(ran.call.name, ran.result) for ran in late] == [("book_appointment", added[-1].content)]
 
 
 def test_what_was_not_heard_is_cut_and_deeds_stay() -> None:

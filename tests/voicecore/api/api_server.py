@@ -44,6 +44,7 @@ from voicecore.services.knowledge import KnowledgeBase
 from voicecore.services.login_guard import LoginGuard
 from voicecore.services.outbound import Outbound
 from voicecore.services.people import people
+from voicecore.services.retelling import Retelling
 from voicecore.services.second_factors import SecondFactors
 from voicecore.services.secret_store import SecretStore
 from voicecore.services.tokens import Tokens, load_secret
@@ -175,7 +176,8 @@ class Server:
         registry = CollectorRegistry()
         registry.register(WriterMetrics(self.writer))
         limiter = Limiter(relaxed=relaxed, windows=self.windows)
-        app = application(built, HttpMetrics(registry), limiter, self.records.people.audit, self.origins)
+        audit, retelling = self.records.people.audit, Retelling(self.database)
+        app = application(built, HttpMetrics(registry), limiter, audit, retelling, self.origins)
         add_infrastructure(app, Figures(registry, Alone()).text, {"database": self._database_check})
         return TestClient(TestServer(app))
 

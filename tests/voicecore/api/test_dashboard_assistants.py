@@ -55,6 +55,7 @@ async def test_what_is_wrong_in_an_assistant_is_400(server: Server) -> None:
     for wrong in (
         {},
         {**WANTED, "name": ""},
+        {**WANTED, "name": "  "},
         {**WANTED, "model": "gpt-4"},
         {**WANTED, "model": {"provider": "openai"}},
         {**WANTED, "voice": {"provider": "11labs", "voiceId": 7}},

@@ -39,6 +39,7 @@ async def test_register_login_me_and_logout_answer_as_documented(server: Server)
     [
         ("/auth/register", {}, "email is required"),
         ("/auth/register", {**ACCOUNT, "password": "short"}, "Password must have 8 to 1024 characters"),
+        ("/auth/register", {**ACCOUNT, "password": ""}, "Password must have 8 to 1024 characters"),
         ("/auth/register", {**ACCOUNT, "email": "nobody"}, "Invalid e-mail address"),
         ("/auth/register", {**ACCOUNT, "email": "ada@one.example"}, "E-mail address already registered"),
         ("/auth/login", {"email": "user@example.com"}, "password is required"),

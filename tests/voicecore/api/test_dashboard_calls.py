@@ -110,14 +110,13 @@ async def concurrent(server: Server, board: Board, begins: datetime, seconds: li
     agent = await server.agents.get(await board.workspace(), "agent_1")
     for first, last in seconds:
         journal = server.log.open(agent, from_number="+15550003")
-        journal.answered(begins + timedelta(seconds=first))
+        journal.answered()
         journal.ended(EndReason.CALLER_HANGUP, 0.0)
         await server.writer.flush()
+        answered, ended = begins + timedelta(seconds=first), begins + timedelta(seconds=last)
+        moments = {"created_at": begins, "answered_at": answered, "ended_at": ended}
         async with server.database.write() as connection:
-            ended = begins + timedelta(seconds=last)
-            await connection.execute(
-                sa.update(calls).where(calls.c.uid == journal.call.uid).values(ended_at=ended, created_at=begins)
-            )
+            await connection.execute(sa.update(calls).where(calls.c.uid == journal.call.uid).values(moments))
 
 
 async def test_the_timeseries_shows_the_most_at_once_and_the_peak_stays(server: Server) -> None:
@@ -189,6 +188,9 @@ async def test_shares_are_of_the_same_total(server: Server) -> None:
     assert await board.get("/call-ended-reasons", end_date="2026-01-20") == one
     assert await board.get("/call-ended-reasons", start_date="2026-01-22T08:00:00Z") == one
     assert await board.get("/call-ended-reasons", start_date="2026-01-22T08:00:01Z") == []
+    # The last second counts, as times are shown in whole ones: "created_at" of a call finds it.
+    begins = "2026-01-22T08:00:00Z"
+    assert await board.get("/call-ended-reasons", start_date=begins, end_date=begins) == one
     both = await board.get("/call-ended-reasons", start_date="2026-01-20", end_date="2026-01-21")
     assert [row["percentage"] for row in both] == [50.0, 50.0]
     for wrong in ("yesterday", "2026-13-01", "20-01-2026"):

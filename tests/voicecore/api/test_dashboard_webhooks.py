@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -20,6 +21,7 @@ from dashboard_desk import Board, login, register
 
 from pipelines.events import EndReason
 from pipelines.timing import Turn
+from voicecore.api.dashboard import outbound
 from voicecore.courier import standard_headers
 from voicecore.services import inbound
 from voicecore.services.secret_store import SecretStore
@@ -77,7 +79,7 @@ async def test_an_inbound_webhook_is_an_address_outside_api_with_a_secret_told_o
     [listed] = await board.get("/webhooks")
     assert listed == {k: webhook[k] for k in ("id", "url")} | {"name": "My Webhook", "created_at": listed["created_at"]}
     assert abs(listed["created_at"] - time.time()) < 60
-    for wrong in ({}, {"name": ""}, {"name": 5}):
+    for wrong in ({}, {"name": ""}, {"name": " \n"}, {"name": 5}):
         assert set(await board.ask("POST", "/webhooks", 400, json=wrong)) == {"error"}
 
 
@@ -193,6 +195,9 @@ async def test_an_outbound_webhook_is_camel_case_in_and_snake_case_out(server: S
         {**wanted, "events": ""},
         {**wanted, "destinationUrl": "ftp://example.com"},
         {**wanted, "destinationUrl": "nothing"},
+        {**wanted, "destinationUrl": "https://exa mple.com"},
+        {**wanted, "destinationUrl": f"{receiver.url} "},
+        {**wanted, "name": " "},
         {"name": "x", "destination_url": receiver.url, "events": "call.ended"},
     ):
         assert set(await board.ask("POST", "/outbound-webhooks", 400, json=wrong)) == {"error"}
@@ -201,6 +206,23 @@ async def test_an_outbound_webhook_is_camel_case_in_and_snake_case_out(server: S
     assert await other.ask("DELETE", f"/outbound-webhooks/{shown['id']}", 404) == {"error": "Webhook not found"}
     await board.ask("DELETE", f"/outbound-webhooks/{shown['id']}")
     assert await board.get("/outbound-webhooks") == []
+
+
+async def test_a_workspace_has_so_many_webhooks_even_when_they_come_at_once(
+    server: Server, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbound, "MOST", 2)
+    monkeypatch.setattr(outbound, "MOST", 2)
+    board = await register(server)
+    headers = {"Authorization": f"Bearer {board.token}"}
+    wanted = {"name": "One", "destinationUrl": receiver.url, "events": "call.ended"}
+    for path in ("/webhooks", "/outbound-webhooks"):
+        url = f"/dashboard/api{path}"
+        answers = await asyncio.gather(*(server.client.post(url, json=wanted, headers=headers) for _ in range(5)))
+        assert sorted(answer.status for answer in answers) == [200, 200, 400, 400, 400]
+        refused = [await answer.json() for answer in answers if answer.status == 400]
+        assert all(set(body) == {"error"} and "2" in body["error"] for body in refused)
+        assert len(await board.get(path)) == 2
 
 
 async def finished_call(server: Server, board: Board, *, recorded: bool) -> None:

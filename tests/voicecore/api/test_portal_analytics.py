@@ -153,6 +153,7 @@ async def test_the_words_for_periods_and_the_home_page(server: Server, tmp_path:
     assert set(recent[0]) == {"id", "type", "description", "timestamp", "metadata"}
     assert {one["type"] for one in recent[:5]} == {"call_received", "appointment_created"}
     assert any(one["description"] == "New call from +4930777888" for one in recent)
+    assert len({one["id"] for one in recent}) == len(recent)  # calls and appointments are counted apart
     assert [one["timestamp"] for one in recent] == sorted((one["timestamp"] for one in recent), reverse=True)
     charts = home["chart_data"]
     assert len(charts["calls_by_day"]) == 30
@@ -162,7 +163,11 @@ async def test_the_words_for_periods_and_the_home_page(server: Server, tmp_path:
     assert set(charts["revenue_by_month"][0]) == {"month", "revenue"}
     assert (await eve.get("/dashboard"))["stats"]["total_calls"] == 1
     viewer = await hired(boss, "viewer@acme.example", permissions=["calls.view"])
-    assert {one["type"] for one in (await viewer.get("/dashboard"))["recent_activity"]} == {"call_received"}
+    calls = (await viewer.get("/dashboard"))["recent_activity"]
+    assert {one["type"] for one in calls} == {"call_received", "call_made"}
+    made = next(one for one in calls if one["type"] == "call_made")
+    assert made["description"] == "New call to +4930777888"
+    assert (await viewer.get(f"/calls/{made['metadata']['call_id']}"))["phone_number"] == "+4930777888"
 
 
 async def test_days_and_hours_are_those_of_the_clock_when_it_is_changed(server: Server, tmp_path: Path) -> None:

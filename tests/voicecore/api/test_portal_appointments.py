@@ -83,6 +83,7 @@ async def test_the_list_is_narrowed(server: Server, tmp_path: Path) -> None:
         ({"customer_search": "muster"}, 5),
         ({"customer_search": "0123 456789"}, 5),
         ({"customer_search": "fremd"}, 0),
+        ({"customer_search": "' OR '4'='4"}, 0),
         ({"staff_id": foreign["staff"]["id"]}, 0),
         ({"service_id": foreign["service"]["id"]}, 0),
         ({"branch_id": foreign["branch_id"]}, 0),

@@ -15,6 +15,7 @@ from voicecore.api import openapi
 from voicecore.api.kit import Auth, Deprecation, Exchange, Reply, Route
 from voicecore.api.limiter import Limiter
 from voicecore.api.mount import middleware, mount
+from voicecore.services.retelling import Retelling
 
 PORTAL = "/api/v2/portal"
 
@@ -123,7 +124,7 @@ async def test_a_deprecated_operation_says_so_in_three_headers(server: Server) -
     portal = next(one for one in server.surfaces if one.name == "portal")
     surface = msgspec.structs.replace(portal, routes=[route])
     app = web.Application(middlewares=[middleware([surface])])
-    mount(app, surface, Limiter(relaxed=True), server.records.people.audit)
+    mount(app, surface, Limiter(relaxed=True), server.records.people.audit, Retelling(server.database))
     async with TestClient(TestServer(app)) as client:
         response = await client.get(f"{PORTAL}/old")
     assert response.status == 200

@@ -3,7 +3,7 @@ stays, and no figure changes."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -57,6 +57,24 @@ async def test_what_is_too_old_goes_and_figures_stay(server: Server) -> None:
     assert found[0]["other_records"] >= 2
     assert await server.dealings.retention.expire(await org_uid(server), 30) == 0  # done is done
     assert len(await trail(server)) == 1
+
+
+async def test_the_trail_is_kept_for_a_year_at_least(server: Server) -> None:
+    await with_traces(server)
+    now = instants.now()
+    async with server.database.write() as connection:
+        uids = list((await connection.execute(sa.select(audit_entries.c.uid))).scalars())
+        for uid, days in zip(uids[:3], (364, 366, 800), strict=True):
+            aged = sa.update(audit_entries).where(audit_entries.c.uid == uid)
+            await connection.execute(aged.values(created_at=now - timedelta(days=days)))
+    organization = await org_uid(server)
+    await server.dealings.retention.expire(organization, 790)
+    assert [entry["audit_entries"] for entry in await trail(server)] == [1]
+    await server.dealings.retention.expire(organization, 30)
+    assert [entry["audit_entries"] for entry in await trail(server)] == [1, 1]
+    async with server.database.read() as connection:
+        left = set((await connection.execute(sa.select(audit_entries.c.uid))).scalars())
+    assert set(uids) - left == set(uids[1:3])
 
 
 async def test_nothing_young_goes_and_nothing_without_a_limit(server: Server) -> None:

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
+from typing import Any
+
 import jwt
+import pytest
+import sqlalchemy as sa
 from api_server import Server
+
+from voicecore.storage.schema import audit_entries
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -56,6 +64,31 @@ async def test_refresh_gives_tokens_that_work(server: Server) -> None:
     fresh = await response.json()
     assert fresh["access_token"] != tokens["access_token"]
     assert (await server.client.get("/api/v1/calls", headers=bearer(fresh["access_token"]))).status == 200
+
+
+async def test_an_old_refresh_token_is_a_copy_and_ends_the_session(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refresh(token: str) -> tuple[int, Any]:
+        response = await server.client.post("/api/v1/auth/refresh", headers=bearer(token))
+        return response.status, await response.json()
+
+    first, other = [await server.login("ada@one.example", "ada-password") for _ in range(2)]
+    status, second = await refresh(first["refresh_token"])
+    assert (status, (await refresh(second["refresh_token"]))[0]) == (200, 200)
+    newest = (await server.login("ada@one.example", "ada-password"))["refresh_token"]
+    at_once = await asyncio.gather(*(refresh(newest) for _ in range(5)))
+    assert [status for status, _ in at_once] == [200] * 5  # who did not get the answer asks again
+    assert (await refresh(first["refresh_token"]))[0] == 401
+    for ended in (first, second):
+        assert (await server.client.get("/api/v1/calls", headers=bearer(ended["access_token"]))).status == 401
+    assert (await server.client.get("/api/v1/calls", headers=bearer(other["access_token"]))).status == 200
+    async with server.database.read() as connection:
+        risk = sa.select(audit_entries.c.risk_level).where(audit_entries.c.action == "session.refresh_token_reused")
+        assert list((await connection.execute(risk)).scalars()) == ["high"]
+    monkeypatch.setattr("voicecore.services.sessions.AGAIN", timedelta(0))
+    assert (await refresh(newest))[0] == 401
+    assert (await refresh(at_once[-1][1]["refresh_token"]))[0] == 401  # the session is over
 
 
 async def test_logout_ends_the_whole_session_and_no_other(server: Server) -> None:

@@ -38,6 +38,7 @@ async def test_slots_answer_as_documented_and_leave_out_what_is_booked(server: S
         ({"duration": "x"}, 422),
         ({"start_date": "soon"}, 422),
         ({"start_date": "2030-02-01", "end_date": "2030-01-01"}, 422),
+        ({"start_date": "2030-01-23", "end_date": "2030-01-22"}, 422),
         ({"start_date": "2030-01-01", "end_date": "2031-01-01"}, 422),
         ({"resource_id": "nobody"}, 404),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,8 @@ from api_server import Server
 
 from voicecore.api.vocaliq.words import z
 from voicecore.domain import instants
+from voicecore.domain.webhooks import Fact
+from voicecore.storage import outbox
 from voicecore.storage.schema import metadata
 
 ADA, BOB, DORA = "ada@one.example", "bob@two.example", "dora@one.example"
@@ -193,11 +196,31 @@ async def everything(server: Server) -> str:
     return "\n".join(text for text in texts if "Two Hair" not in text)
 
 
+DIRECTORIES = ("audio", "exports", "downloads")
+
+
+async def told_elsewhere(server: Server) -> None:
+    """An export of calls, and a webhook that is to say why an appointment was cancelled."""
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"id,customer_name\r\n1,Max\r\n"
+
+    organization = await org_uid(server)
+    await server.dealings.downloads.keep(organization, "calls-export", "csv", parts())
+    url, events = "http://127.0.0.1:9/hook", [Fact.APPOINTMENT_CANCELLED]
+    await server.dealings.webhooks.subscribe(organization, "portal", url, events, "s", True)
+    _, listed = await send(server, "GET", "calendar/appointments?customer_id=cust_1")
+    async with server.database.write() as connection:
+        told = {"reason": "Max is ill", "notify_customer": False}
+        await outbox.announce(connection, organization, events[0], listed["items"][0]["id"], told)
+
+
 @pytest.mark.parametrize("options", [None, {"anonymize": False, "keep_statistics": True}])
 async def test_deleting_reaches_everything_and_changes_no_figure(server: Server, options: Any) -> None:
     conversation = await with_traces(server)
     await send(server, "POST", "gdpr/export", {"customer_id": "cust_1"})
     await server.dealings.privacy.step()
+    await told_elsewhere(server)
     before = await figures(server)
     body = {"customer_id": "cust_1"} | ({"delete_options": options} if options else {})
     assert (await send(server, "POST", "gdpr/delete", body, BOB))[0] == 404
@@ -208,7 +231,7 @@ async def test_deleting_reaches_everything_and_changes_no_figure(server: Server,
     for word in ("Max", "max@", "49301234567", "493012345", "What time is it", "cust_1", "ключ", "Max wrote"):
         lines = [line for line in left.splitlines() if word in line and "call_9" not in line]
         assert lines == [], word
-    for directory in (server.recordings / "2026-01-20", server.directory / "audio", server.directory / "exports"):
+    for directory in (server.recordings / "2026-01-20", *(server.directory / n for n in DIRECTORIES)):
         assert list(directory.iterdir()) == []
     assert (await send(server, "POST", f"conversation/{conversation}/message", {"message": "hello"}))[0] == 404
     assert (await send(server, "POST", "gdpr/delete", body))[0] == 404

@@ -59,7 +59,14 @@ async def test_an_organization_is_made_and_listed(server: Server) -> None:
     assert (len(second["items"]), second["pages"]) == (1, 2)
     assert (await send(server, "GET", f"organizations/{made['id']}", who=BOB))[0] == 404
     assert (await send(server, "POST", "organizations", wanted, DORA))[0] == 403
-    for field, value in (("name", " "), ("phone", "hello"), ("contact_email", "x"), ("settings", {"timezone": "Mars"})):
+    for field, value in (
+        ("name", " "),
+        ("phone", "hello"),
+        ("contact_email", "x"),
+        ("settings", {"timezone": "Mars"}),
+        ("settings", {"language": 5}),
+        ("address", {"street": 5}),
+    ):
         assert (await send(server, "POST", "organizations", wanted | {field: value}))[0] == 422
 
 
@@ -202,6 +209,8 @@ async def test_an_appointment_is_booked_once(server: Server) -> None:
     assert (made["end"], made["customer_name"]) == ("2030-01-23T11:00:00Z", "Max")
     status, answer = await send(server, "POST", "calendar/appointments", wanted)
     assert (status, answer["error"]["code"]) == (409, "VALIDATION_ERROR")
+    stranger = await send(server, "POST", "calendar/appointments", wanted | {"customer_id": "cust_no"})
+    assert stranger[0] == 404  # whether the time is free is told of one's own customers only
     _, slots = await send(
         server, "GET", "calendar/availability?start_date=2030-01-23&end_date=2030-01-23&resource_id=chair_1"
     )

@@ -95,7 +95,7 @@ async def test_a_long_file_is_heard_in_pieces_and_in_its_own_time(server: Server
 
 
 async def test_what_is_no_audio_is_refused(server: Server) -> None:
-    for data in (b"RIFF....WAVEfmt nonsense", b"\x00" * 5000, b"", tone("AIFF")):
+    for data in (b"RIFF....WAVEfmt nonsense", b"\x00" * 5000, b"", tone("AIFF"), tone("WAV", 0)):
         status, body = await stt(server, data)
         assert (status, body["error"]["code"]) == (422, "VALIDATION_ERROR")
         assert [detail["field"] for detail in body["error"]["details"]] == ["file"]
@@ -109,6 +109,11 @@ async def test_what_is_no_audio_is_refused(server: Server) -> None:
     ):
         answer = await server.client.post("/api/v1/audio/stt", headers=headers | {"Content-Type": kind}, data=raw)
         assert answer.status == 422, await answer.text()
+    packed = b'--y\r\nContent-Disposition: form-data; name="file"\r\nContent-Encoding: gzip\r\n\r\nx\r\n--y--\r\n'
+    form = headers | {"Content-Type": "multipart/form-data; boundary=y"}
+    assert (await server.client.post("/api/v1/audio/stt", headers=form, data=packed)).status == 422
+    nothing = await server.client.post("/api/v1/audio/stt", headers=headers, skip_auto_headers=["Content-Type"])
+    assert nothing.status == 422, await nothing.text()
 
 
 async def test_an_oversized_upload_is_refused(server: Server) -> None:
@@ -225,6 +230,14 @@ async def test_an_appointment_is_moved_into_being_by_messages(server: Server) ->
     booked = (await response.json())["items"]
     assert [(row["type"], row["source"]) for row in booked] == [("Check-up", "ai_conversation")]
     assert booked[0]["customer_phone"] == "+49 170 5555555"
+
+
+async def test_a_message_is_understood_in_its_own_language(server: Server) -> None:
+    conversation = (await begin(server))["conversation_id"]  # of an agent who speaks English
+    body = await say(server, conversation, "Ich möchte meinen Termin verschieben.")
+    assert body["intent"] == "reschedule_appointment"
+    assert body["entities"] == {"action": "reschedule", "object": "appointment"}
+    assert [action["type"] for action in body["suggested_actions"]] == ["show_calendar"]
 
 
 async def test_the_reply_is_voiced_and_may_be_asked_by_voice(server: Server) -> None:

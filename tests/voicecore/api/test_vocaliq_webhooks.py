@@ -19,6 +19,8 @@ from pipelines.events import CallEvent, EndReason, EventKind
 from voicecore.courier import standard_headers
 from voicecore.destinations import Destinations
 from voicecore.services.attempts import BACK_OFF_S
+from voicecore.services.secret_store import SecretStore
+from voicecore.services.webhooks import UNREADABLE
 
 ADA, BOB, DORA = "ada@one.example", "bob@two.example", "dora@one.example"
 SECRET = "your-webhook-secret ü"
@@ -214,9 +216,24 @@ async def test_a_receiver_that_is_down_is_no_trouble(server: Server, receiver: R
     assert row["last_error"]
 
 
+async def test_a_secret_that_cannot_be_read_holds_up_nobody_else(server: Server, receiver: Receiver) -> None:
+    await subscribe(server, receiver.url, "appointment.created")
+    async with server.database.write() as connection:
+        strange = SecretStore(server.database, [b"another key"]).seal(SECRET)
+        await connection.execute(sa.text("UPDATE webhook_subscriptions SET sealed_secret = :it"), {"it": strange})
+    await subscribe(server, receiver.url, "appointment.created")
+    await send(server, "POST", "calendar/appointments", BOOKING)
+    await deliver(server)
+    assert len(receiver.requests) == 1
+    found = {row["state"]: (row["attempts"], row["last_error"]) for row in await deliveries(server)}
+    assert found == {"delivered": (1, ""), "pending": (1, UNREADABLE)}
+
+
 async def test_a_secret_is_made_and_told_once_and_stored_sealed(server: Server, receiver: Receiver) -> None:
     made = await subscribe(server, receiver.url, "call.completed", secret="")
-    assert made["secret"].startswith("whsec_")
+    assert (
+        len(base64.b64decode(made["secret"].removeprefix("whsec_"), validate=True)) == 24
+    )  # as receivers' libraries do
     async with server.database.read() as connection:
         stored = (await connection.execute(sa.text("SELECT sealed_secret FROM webhook_subscriptions"))).scalar_one()
     assert made["secret"] not in stored
@@ -246,7 +263,8 @@ async def test_wrong_webhooks_are_refused(server: Server, change: dict[str, Any]
 @pytest.mark.parametrize(
     "host",
     ["127.0.0.1", "localhost", "[::1]", "10.1.2.3", "169.254.169.254", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]",
-     "0.0.0.0", "[fd00::1]", "100.64.0.1", "2130706433"],
+     "0.0.0.0", "[fd00::1]", "100.64.0.1", "2130706433", "[::127.0.0.1]", "[::ffff:0:127.0.0.1]", "[64:ff9b:1::7f00:1]",
+     "localhost.", "any.LocalHost", "127.0.0.1.", "%31%32%37.0.0.1"],
 )  # fmt: skip
 async def test_private_destinations_are_refused_where_they_are_not_allowed(server: Server, host: str) -> None:
     webhooks = server.dealings.webhooks

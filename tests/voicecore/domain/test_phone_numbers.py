@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from voicecore.domain.phone import digits, e164, partial_digits, same_number
+from voicecore.domain.phone import digits, e164, partial_digits, same_number, sought_digits
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,8 @@ def test_digits_of_strange_text() -> None:
     assert digits("٣٤٥ 12") == "12"  # only ASCII digits: others are no telephone numbers
     assert partial_digits("0049 30") == "4930"
     assert partial_digits("030 12") == "3012"
+    assert sought_digits("+49 (030)/1-2.3") == "49030123"
+    assert sought_digits("' OR '1'='1") == sought_digits("Room 12") == ""  # words that have digits, no number
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,32 @@ async def test_fifty_at_once_for_one_slot_make_exactly_one(
     assert listed.total == 1
 
 
+async def test_a_booking_is_found_by_who_the_customer_is_now_else_by_what_was_given(
+    appointments: Appointments, one: RoutedAgent
+) -> None:
+    given = [
+        ("Ann Ämter", "+49 30 111-2222"),
+        ("Daughter", "+49301112222"),
+        ("", "+49303334444"),
+        ("Ben", ""),
+        ("", ""),
+    ]
+    for number, (name, phone) in enumerate(given):
+        start = (TEN + timedelta(minutes=30 * number)).astimezone(UTC)
+        booking = Booking(start=start, minutes=30, customer_name=name, customer_phone=phone)
+        await appointments.book(one.business, booking)
+    for text, count in (
+        ("äMTER", 2),  # the second is of her number
+        ("daughter", 0),
+        ("030 1112", 2),
+        ("0303334444", 1),
+        ("ben", 1),
+        ("Room 3", 0),
+    ):
+        wanted = AppointmentFilter(customer_text=text)
+        assert (await appointments.listing(one.agent.organization_uid, wanted, Page())).total == count, text
+
+
 async def test_the_database_itself_refuses_an_overlap(database: Database, calendar: AgentCalendar) -> None:
     await calendar.book(TEN, "Cleaning", "Ann", "+4930111")
     await calendar.book(TEN + timedelta(hours=2), "Cleaning", "Ben", "+4930222")

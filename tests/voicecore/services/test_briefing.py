@@ -50,7 +50,7 @@ class Statements:
 
     def __init__(self, database: Database) -> None:
         self.count = 0
-        sa.event.listen(database._engine.sync_engine, "before_cursor_execute", self._seen)
+        sa.event.listen(database._views.engine, "before_cursor_execute", self._seen)
 
     def _seen(self, connection: object, cursor: object, statement: str, *rest: object) -> None:
         self.count += statement.lstrip().upper().startswith("SELECT")

@@ -13,6 +13,7 @@ from pipelines.errors import ConfigError
 from voicecore.services.accounts import Accounts
 from voicecore.services.calls import Calls
 from voicecore.services.demo import demo_seed, read_credentials
+from voicecore.services.operator import Operator
 from voicecore.services.passwords import Passwords
 from voicecore.services.second_factors import SecondFactors
 from voicecore.services.secret_store import SecretStore
@@ -158,3 +159,13 @@ async def test_the_demo_organization_is_made_once(database: Database, passwords:
     assert await demo_seed(database, seeder, credentials) is None
     async with database.read() as connection:
         assert await tenants.organization_named(connection, "org_demo") is not None
+    assert not await Operator(database).only_demo()  # the fixture's are there, too
+
+
+async def test_a_new_database_has_only_the_demo(passwords: Passwords, tmp_path: Path) -> None:
+    database = await Database.open_file(tmp_path / "new.db")
+    try:
+        await demo_seed(database, Seeder(database, passwords), tmp_path / "login")
+        assert await Operator(database).only_demo()
+    finally:
+        await database.close()

@@ -185,7 +185,7 @@ async def test_unknown_databases_are_refused() -> None:
 
 async def test_there_is_no_way_back(tmp_path: Path) -> None:
     database = await Database.open_file(tmp_path / "voicecore.db")
-    async with database._writer.begin() as connection:
+    async with database._engine.begin() as connection:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         config.set_main_option("path_separator", "os")

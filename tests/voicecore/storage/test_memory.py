@@ -44,13 +44,13 @@ def asked(database: Database) -> Iterator[list[str]]:
     database.memory = Memory(database.memory._dialect, alone=True)
     seen: list[str] = []
 
-    @event.listens_for(database._engine.sync_engine, "before_cursor_execute")
+    @event.listens_for(database._views.engine, "before_cursor_execute")
     def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
         if statement.startswith("SELECT"):
             seen.append(statement)
 
     yield seen
-    event.remove(database._engine.sync_engine, "before_cursor_execute", note)
+    event.remove(database._views.engine, "before_cursor_execute", note)
 
 
 def ended(agent: Agent, **changes: Any) -> Call:
@@ -257,7 +257,7 @@ async def test_a_database_that_learns_answers_on(sqlite_database: Database) -> N
 
 async def test_only_a_file_of_one_server_is_remembered_for_long(tmp_path: Any) -> None:
     alone, shared = [await Database.open(sqlite_url(tmp_path / "x.db"), alone=value) for value in (True, False)]
-    assert (alone.memory._alone, shared.memory._alone) == (True, False)
+    assert (alone.memory.alone, shared.memory.alone) == (True, False)
     await alone.close()
     await shared.close()
 

@@ -87,6 +87,7 @@ class AnalyticsHandlers:
                 tag="Call analytics",
                 query=AnalyticsQuery,
                 response=One[AnalyticsShape],
+                retold=True,
             )
         ]
 

@@ -86,7 +86,7 @@ class AssistantHandlers:
         body: AssistantRequest = exchange.body
         _check_word(body.context)
         given = {"context": body.context, "lead_id": body.lead_id, "contact_id": body.contact_id}
-        about = await self._known(exchange, {name: value for name, value in given.items() if value})
+        about = await self._known(exchange, {name: value for name, value in given.items() if value not in (None, "")})
         try:
             advice = await self._advisor.advise(exchange.organization_uid, body.question, about)
         except NotFound as error:

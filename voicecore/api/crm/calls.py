@@ -212,6 +212,7 @@ class CallHandlers:
                 tag=tag,
                 query=CallQuery,
                 response=Many[CallShape],
+                retold=True,
             ),
             Route(
                 method="POST",

@@ -98,6 +98,7 @@ class ContactHandlers:
                 tag=tag,
                 query=PageQuery,
                 response=Many[ContactShape],
+                retold=True,
             ),
             Route(
                 method="POST",

@@ -5,6 +5,7 @@ All percentages of a list are of the same total, to one decimal.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -132,6 +133,7 @@ class AnalyticsHandlers:
                 summary="Totals over all finished calls",
                 tag=tag,
                 response=SummaryResponse,
+                retold=True,
             ),
             Route(
                 method="GET",
@@ -140,6 +142,7 @@ class AnalyticsHandlers:
                 summary="Finished calls by assistant, the most first",
                 tag=tag,
                 response=list[AgentShape],
+                retold=True,
             ),
             Route(
                 method="GET",
@@ -149,6 +152,7 @@ class AnalyticsHandlers:
                 tag=tag,
                 query=DatesQuery,
                 response=list[ReasonShape],
+                retold=True,
             ),
             Route(
                 method="GET",
@@ -157,6 +161,7 @@ class AnalyticsHandlers:
                 summary="The hundred keywords that came up in most calls, with sentiment",
                 tag=tag,
                 response=list[KeywordShape],
+                retold=True,
             ),
             Route(
                 method="GET",
@@ -165,6 +170,7 @@ class AnalyticsHandlers:
                 summary="Why people called, the most frequent first",
                 tag=tag,
                 response=list[IntentShape],
+                retold=True,
             ),
         ]
 
@@ -175,18 +181,18 @@ def _reason(one: Share) -> ReasonShape:
 
 def _narrowed(query: DatesQuery, zone: ZoneInfo) -> CallFilter:
     """Calls that began in that time. Raises ValidationError."""
-    from_at = _moment("start_date", query.start_date, zone)
-    until = _moment("end_date", query.end_date, zone)
+    from_at = _moment("start_date", query.start_date, zone, instants.parse)
+    until = _moment("end_date", query.end_date, zone, instants.parse)
     if from_at and until and until < from_at:
         raise ValidationError(INVALID, (("end_date", "must not be before start_date"),))
-    before_at = _moment("end_date", query.end_date, zone, end_of_day=True)
+    before_at = _moment("end_date", query.end_date, zone, instants.parse_end)
     return msgspec.structs.replace(FINISHED, from_at=from_at, before_at=before_at)
 
 
-def _moment(name: str, text: str | None, zone: ZoneInfo, *, end_of_day: bool = False) -> datetime | None:
+def _moment(name: str, text: str | None, zone: ZoneInfo, read: Callable[[str, ZoneInfo], datetime]) -> datetime | None:
     if text is None:
         return None
     try:
-        return instants.parse(text, zone, end_of_day=end_of_day)
+        return read(text, zone)
     except (ValueError, OverflowError) as error:
         raise ValidationError(INVALID, ((name, "must be an ISO 8601 date"),)) from error

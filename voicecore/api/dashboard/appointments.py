@@ -61,6 +61,7 @@ class AppointmentHandlers:
                 summary="Appointments that were made in calls, the newest booking first",
                 tag="Appointments",
                 response=list[AppointmentShape],
+                retold=True,
             ),
         ]
 

@@ -10,6 +10,7 @@ from msgspec import Meta
 from voicecore.api.dashboard.words import unix
 from voicecore.api.kit import Auth, Exchange, Route
 from voicecore.services.accounts import Accounts, Grant
+from voicecore.services.passwords import LONGEST, SHORTEST
 
 SURFACE = "dashboard"
 TOKEN_S = 7 * 86400  # the document has no way to renew a token and says nothing of its life
@@ -26,7 +27,7 @@ class LoginRequest(msgspec.Struct):
 
 class RegisterRequest(msgspec.Struct):
     email: Annotated[Given, Meta(extra_json_schema={"format": "email"})]
-    password: Given
+    password: Annotated[str, Meta(extra_json_schema={"minLength": SHORTEST, "maxLength": LONGEST})]
     name: Annotated[str, Meta(max_length=200)] = ""
 
 

@@ -130,6 +130,7 @@ class CallHandlers:
                 tag=TAG,
                 query=CallQuery,
                 response=list[CallShape],
+                retold=True,
             ),
             Route(
                 method="GET",
@@ -138,6 +139,7 @@ class CallHandlers:
                 summary="Calls that ring or are held now, newest first",
                 tag=TAG,
                 response=list[ActiveCallShape],
+                retold=True,
             ),
             Route(
                 method="GET",
@@ -146,6 +148,7 @@ class CallHandlers:
                 summary="How many calls run now, and the most there ever were at once",
                 tag=TAG,
                 response=LoadResponse,
+                retold=True,
             ),
             Route(
                 method="GET",
@@ -155,5 +158,6 @@ class CallHandlers:
                 tag=TAG,
                 query=SeriesQuery,
                 response=list[PointShape],
+                retold=True,
             ),
         ]

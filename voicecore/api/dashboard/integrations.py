@@ -156,6 +156,7 @@ class IntegrationHandlers:
                 tag=title,
                 query=LogQuery,
                 response=list[self._words.log],  # type: ignore[name-defined]
+                retold=True,
             ),
             Route(
                 method="GET",

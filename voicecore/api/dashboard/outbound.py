@@ -20,7 +20,7 @@ from voicecore.domain.webhooks import Fact, Subscription
 from voicecore.services.webhooks import Webhooks
 
 MISSING = "webhook not found"
-MOST = 50  # outbound webhooks of a workspace
+MOST = 200  # outbound webhooks of a workspace
 _EVENT = "(" + "|".join(map(re.escape, EVENTS)) + ")"
 _LISTED = rf"^\s*{_EVENT}\s*(,\s*{_EVENT}\s*)*$"  # for the description; `_events` says better what is wrong
 
@@ -56,12 +56,12 @@ class OutboundHandlers:
     async def create(self, exchange: Exchange) -> OutboundResponse:
         body: OutboundRequest = exchange.body
         owner = exchange.organization_uid
-        events = _events(body.events)
-        if len(await self._webhooks.subscriptions(owner, SURFACE)) >= MOST:
-            raise ValidationError(f"a workspace has at most {MOST} outbound webhooks")
+        events, url = _events(body.events), body.destinationUrl
         try:
-            made, _ = await self._webhooks.subscribe(owner, SURFACE, body.destinationUrl, events, "", True, body.name)
+            made, _ = await self._webhooks.subscribe(owner, SURFACE, url, events, "", True, body.name, MOST)
         except ValidationError as error:
+            if not error.fields:
+                raise
             raise ValidationError(INVALID, tuple(("destinationUrl", reason) for _, reason in error.fields)) from error
         return OutboundResponse(OutboundShape(*_members(made)))
 

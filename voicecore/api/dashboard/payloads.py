@@ -53,7 +53,7 @@ class Payloads:
             "duration_seconds": round(call.duration_s),
             "ended_reason": ended_reason(call.end_reason),
             "call_summary": analysis.summary if analysis else "",
-            "call_details": _details(call) | ({"intent": analysis.intent} if analysis else {}),
+            "call_details": _details(detail) | ({"intent": analysis.intent} if analysis else {}),
             "structured_outputs": analysis.structured_outputs if analysis else {},
             "conversation_transcript": _transcript(detail),
             "recording_url": self._recording(detail),
@@ -74,12 +74,13 @@ class Payloads:
         return self._links.below(self._base(), f"/recordings/{recording.external_id}.{recording.format}", LIFE)
 
 
-def _details(call: Call) -> dict[str, Any]:
+def _details(detail: CallDetail) -> dict[str, Any]:
+    call = detail.call
     return {
         "direction": call.direction.value,
         "from_number": call.from_number,
         "to_number": call.to_number,
-        "customer_name": call.party_name,
+        "customer_name": detail.party_name,
         "outcome": call.outcome.value if call.outcome else None,
         "sentiment": call.sentiment.value if call.sentiment else None,
         "started_at": z(call.answered_at or call.created_at),

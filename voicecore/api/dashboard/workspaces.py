@@ -13,7 +13,7 @@ from voicecore.api.kit import Exchange, Route
 from voicecore.domain.accounts import Permission
 from voicecore.services.workspaces import MISSING, SettingsPatch, Workspaces
 
-Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")]
 Key = Annotated[str, Meta(max_length=1000)] | msgspec.UnsetType | None
 Choice = Annotated[str, Meta(max_length=200)] | msgspec.UnsetType | None
 

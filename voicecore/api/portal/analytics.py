@@ -93,7 +93,7 @@ class AnalyticsHandlers:
             by_sentiment={"positive": totals.positive, "neutral": totals.neutral, "negative": totals.negative},
             by_intent=counts(await self._analyses.intents(scope.organization_uid, scope.calls())),
             by_agent=counts(await self._analyses.agents(scope.organization_uid, scope.calls())),
-            by_day=calls_by_day(spread),
+            by_day=calls_by_day(spread.days),
             by_hour=peak_hours(spread),
         )
 
@@ -144,6 +144,7 @@ class AnalyticsHandlers:
                 query=PeriodQuery,
                 response=shape,
                 permission=Permission.ANALYTICS_VIEW,
+                retold=True,
             )
             for name, handler, text, shape in table
         ]

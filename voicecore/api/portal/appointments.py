@@ -158,6 +158,7 @@ class AppointmentHandlers:
                 query=AppointmentQuery,
                 response=Paged[AppointmentShape],
                 **common,
+                retold=True,
             ),
             Route(
                 method="POST",

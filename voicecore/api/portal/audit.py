@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import AsyncIterator
 from typing import Any, Literal
 
@@ -12,6 +10,7 @@ import msgspec
 from pipelines.errors import ValidationError
 from voicecore.api.kit import Exchange, Route
 from voicecore.api.parsing import INVALID
+from voicecore.api.portal import sheets
 from voicecore.api.portal.downloads import DownloadHandlers, DownloadResponse
 from voicecore.api.portal.lookups import Lookups, Number
 from voicecore.api.portal.paging import Paged, PageQuery, Pager
@@ -132,6 +131,7 @@ class AuditHandlers:
                 query=AuditQuery,
                 response=Paged[AuditShape],
                 permission=Permission.AUDIT_VIEW,
+                retold=True,
             ),
             Route(
                 method="POST",
@@ -168,20 +168,16 @@ def _shape(entry: NamedEntry) -> AuditShape:
 
 
 async def _csv(pages: AsyncIterator[list[AuditShape]]) -> AsyncIterator[bytes]:
-    """RFC 4180 in UTF-8, with a line of names; `changes` as JSON."""
-    yield _lines([[*COLUMNS, "user_email"]])
+    """With a line of names; `changes` as JSON."""
+    yield sheets.lines([[*COLUMNS, "user_email"]])
     async for shapes in pages:
-        yield _lines([[*(_cell(getattr(s, name)) for name in COLUMNS), s.user.email if s.user else ""] for s in shapes])
+        yield sheets.lines(
+            [[*(_cell(getattr(s, name)) for name in COLUMNS), s.user.email if s.user else ""] for s in shapes]
+        )
 
 
 def _cell(value: Any) -> Any:
     return msgspec.json.encode(value).decode() if isinstance(value, dict) else value
-
-
-def _lines(rows: list[list[Any]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode()
 
 
 async def _json(pages: AsyncIterator[list[AuditShape]]) -> AsyncIterator[bytes]:

@@ -138,7 +138,7 @@ class AuthHandlers:
         return MessageResponse("Logged out.")
 
     async def _response(self, grant: Grant) -> TokenResponse:
-        company = await self._accounts.organization_of(grant.membership)
+        company = await self._accounts.organization(grant.membership)
         user = UserShape(
             id=grant.user.seq,
             name=grant.user.name,

@@ -76,5 +76,6 @@ class BillingHandlers:
                 query=PeriodQuery,
                 response=UsageResponse,
                 permission=Permission.BILLING_VIEW,
+                retold=True,
             ),
         ]

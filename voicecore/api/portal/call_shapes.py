@@ -12,16 +12,16 @@ from voicecore.domain.calls import StoredTurn
 from voicecore.domain.customer_figures import CustomerCard
 from voicecore.services.call_file import CallCard
 
+REQUESTED, BOOKED = "appointment_requested", "appointment_booked"
 # What the agent did, in the document's words.
 EVENTS = {
-    "check_availability": "appointment_requested",
-    "book_appointment": "appointment_booked",
+    "check_availability": REQUESTED,
+    "book_appointment": BOOKED,
     "move_appointment": "appointment_moved",
     "cancel_appointment": "appointment_cancelled",
     "request_callback": "callback_requested",
     "search_knowledge": "question_asked",
 }
-BOOKED = "appointment_booked"
 
 
 class CallerShape(msgspec.Struct):
@@ -174,7 +174,8 @@ def timeline(card: CallCard) -> list[EventShape]:
     """In order: the call's beginning, what the agent did in it, what was booked, and its end."""
     call = card.call
     numbers = {"from": call.from_number, "to": call.to_number, "direction": call.direction.value}
-    found: list[tuple[datetime, str, dict[str, Any]]] = [(call.created_at, "call_started", numbers)]
+    began = min(call.created_at, call.answered_at or call.created_at)  # what others held is reported at its end
+    found: list[tuple[datetime, str, dict[str, Any]]] = [(began, "call_started", numbers)]
     if call.answered_at is not None:
         found.append((call.answered_at, "call_answered", {}))
     for turn in card.turns:
@@ -186,10 +187,20 @@ def timeline(card: CallCard) -> list[EventShape]:
             (min(max(row.created_at, call.created_at), end), BOOKED, {"service": row.service})
             for row in card.appointments
         ]
+    _ask_first(found)
     if call.ended_at is not None:
         reason = call.end_reason.value if call.end_reason else None
         found.append((call.ended_at, "call_ended", {"reason": reason}))
     return [EventShape(z(at), event, details) for at, event, details in sorted(found, key=lambda one: one[0])]
+
+
+def _ask_first(found: list[tuple[datetime, str, dict[str, Any]]]) -> None:
+    """Who books at once has asked for an appointment, too."""
+    events = [event for _, event, _ in found]
+    if BOOKED in events and REQUESTED not in events:
+        at, _, details = found[events.index(BOOKED)]
+        wish = {"service": details["service"]} if "service" in details else {}
+        found.insert(events.index(BOOKED), (at, REQUESTED, wish))
 
 
 def _done(turn: StoredTurn) -> list[tuple[str, dict[str, Any]]]:
@@ -199,7 +210,7 @@ def _done(turn: StoredTurn) -> list[tuple[str, dict[str, Any]]]:
         event, result, given = EVENTS.get(str(use.get("name"))), use.get("result"), use.get("arguments")
         failed = isinstance(result, dict) and "error" in result
         if event == BOOKED and failed:
-            event, failed = "appointment_requested", False
+            event, failed = REQUESTED, False
         if event is not None and not failed:
             done.append((event, {k: v for k, v in given.items() if v != ""} if isinstance(given, dict) else {}))
     return done

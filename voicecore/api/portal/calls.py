@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Literal
 
@@ -14,6 +12,7 @@ from pipelines.errors import ValidationError
 from voicecore.api.kit import Exchange, Route
 from voicecore.api.links import Links
 from voicecore.api.parsing import INVALID
+from voicecore.api.portal import sheets
 from voicecore.api.portal.call_shapes import (
     CallDetailShape,
     CallShape,
@@ -167,6 +166,7 @@ class CallHandlers:
                 query=CallQuery,
                 response=Paged[CallShape],
                 permission=see,
+                retold=True,
             ),
             Route(
                 method="POST",
@@ -192,20 +192,10 @@ class CallHandlers:
 
 
 async def _csv(pages: AsyncIterator[list[CallCard]], fields: list[str]) -> AsyncIterator[bytes]:
-    """RFC 4180 in UTF-8, with a line of names."""
-    yield _lines([fields])
+    """With a line of names."""
+    yield sheets.lines([fields])
     async for cards in pages:
-        yield _lines([[_cell(FIELDS[name](card)) for name in fields] for card in cards])
-
-
-def _cell(value: Any) -> Any:
-    return str(value).lower() if isinstance(value, bool) else value
-
-
-def _lines(rows: list[list[Any]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode()
+        yield sheets.lines([FIELDS[name](card) for name in fields] for card in cards)
 
 
 async def _json(pages: AsyncIterator[list[CallCard]], fields: list[str]) -> AsyncIterator[bytes]:

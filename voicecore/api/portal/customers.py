@@ -10,7 +10,7 @@ from msgspec import Meta
 from voicecore.api.kit import Exchange, Route
 from voicecore.api.portal.call_shapes import EventShape
 from voicecore.api.portal.paging import Paged, PageQuery, Pager
-from voicecore.api.portal.words import BASE, Given, maybe_z, path_seq, z
+from voicecore.api.portal.words import BASE, maybe_z, path_seq, z
 from voicecore.domain.accounts import Permission
 from voicecore.domain.calendar import Appointment
 from voicecore.domain.calls import Call
@@ -24,6 +24,7 @@ from voicecore.services.customer_profiles import CustomerProfile, CustomerProfil
 
 TIMELINE = Page(0, 50)
 Text = Annotated[str, Meta(max_length=10_000)]
+Name = Annotated[str, Meta(min_length=1, max_length=1000)]
 
 
 class CustomerQuery(PageQuery, kw_only=True):
@@ -107,7 +108,7 @@ class AddressChange(msgspec.Struct, kw_only=True):
 class CustomerChange(msgspec.Struct, kw_only=True):
     """What is left out stays; tags replace the old ones."""
 
-    name: Given | None = None
+    name: Name | None = None
     email: str | None = None
     phone: str | None = None
     tags: Annotated[list[Annotated[str, Meta(min_length=1, max_length=100)]], Meta(max_length=100)] | None = None
@@ -176,6 +177,7 @@ class CustomerHandlers:
                 query=CustomerQuery,
                 response=Paged[CustomerShape],
                 permission=Permission.CUSTOMERS_VIEW,
+                retold=True,
             ),
             Route(
                 method="GET",

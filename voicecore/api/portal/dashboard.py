@@ -14,7 +14,7 @@ from voicecore.api.portal.words import BASE, percent, z
 from voicecore.domain import instants, periods
 from voicecore.domain.accounts import Permission
 from voicecore.domain.calendar import AppointmentCard
-from voicecore.domain.calls import Call
+from voicecore.domain.calls import Call, Direction
 from voicecore.domain.trade import By, change
 from voicecore.services.activity_feed import ActivityFeed
 from voicecore.services.trading import Scope, Trading
@@ -43,7 +43,7 @@ class Stats(msgspec.Struct, kw_only=True):
 
 
 class ActivityShape(msgspec.Struct):
-    """`id` is the call's or the appointment's."""
+    """`id` is unique among all activities; `metadata` has the call's or the appointment's own."""
 
     id: int
     type: str
@@ -92,7 +92,7 @@ class DashboardHandlers:
             await self._stats(ever, lately, Scope(owner, periods.same_length_before(today - LAST, today, tz))),
             [_activity(one) for one in await self._feed.newest(owner, ACTIVITIES, bookings=bookings)],
             ChartData(
-                calls_by_day(await self._trading.calls_spread(lately, tz)),
+                calls_by_day(await self._trading.calls_by_day(lately, tz)),
                 grouped(await self._trading.booked_by(ever, By.SERVICE)),
                 revenue_by_month(await self._trading.revenue_by_month(year, tz))[-12:],
             ),
@@ -124,6 +124,7 @@ class DashboardHandlers:
                 tag="Dashboard",
                 response=DashboardResponse,
                 permission=Permission.CALLS_VIEW,
+                retold=True,
             )
         ]
 
@@ -133,9 +134,12 @@ def _activity(one: Call | AppointmentCard) -> ActivityShape:
     if isinstance(one, Call):
         number = one.party_number or "an unknown number"
         status = one.outcome.value if one.outcome else None
-        facts: dict[str, Any] = {"status": status, "duration": round(one.duration_s)}
-        return ActivityShape(one.seq, "call_received", f"New call from {number}", at, facts)
+        facts: dict[str, Any] = {"call_id": one.seq, "status": status, "duration": round(one.duration_s)}
+        if one.direction is Direction.OUTBOUND:
+            return ActivityShape(2 * one.seq, "call_made", f"New call to {number}", at, facts)
+        return ActivityShape(2 * one.seq, "call_received", f"New call from {number}", at, facts)
     who = one.known_name or one.customer_name or "a customer"
-    facts = {"status": one.status.value, "scheduled_at": z(one.starts_at), "source": one.source}
+    facts = {"appointment_id": one.seq, "status": one.status.value}
+    facts |= {"scheduled_at": z(one.starts_at), "source": one.source}
     what = one.service or "an appointment"
-    return ActivityShape(one.seq, "appointment_created", f"{who} booked {what}", at, facts)
+    return ActivityShape(2 * one.seq + 1, "appointment_created", f"{who} booked {what}", at, facts)

@@ -31,7 +31,7 @@ class DownloadHandlers:
 
     async def keep(self, exchange: Exchange, stem: str, kind: str, parts: AsyncIterator[bytes]) -> DownloadResponse:
         """What an export answers."""
-        name, over = await self._downloads.keep(stem, kind, parts)
+        name, over = await self._downloads.keep(exchange.organization_uid, stem, kind, parts)
         return DownloadResponse(self._links.to(f"/downloads/{name}", exchange.http, LIFE), z(over))
 
     async def file(self, exchange: Exchange) -> web.StreamResponse:

@@ -149,15 +149,15 @@ def comparison(now: Trade, before: Trade) -> Comparison:
 
 def charts(spread: CallSpread, services: Sequence[BookedBy], branches: Sequence[BookedBy]) -> Charts:
     return Charts(
-        calls_timeline=calls_by_day(spread),
+        calls_timeline=calls_by_day(spread.days),
         appointments_by_service=grouped(services),
         revenue_by_branch=grouped(branches),
         peak_hours=peak_hours(spread),
     )
 
 
-def calls_by_day(spread: CallSpread) -> list[CallDay]:
-    return [CallDay(day.isoformat(), calls) for day, calls in spread.days.items()]
+def calls_by_day(days: Mapping[date, int]) -> list[CallDay]:
+    return [CallDay(day.isoformat(), calls) for day, calls in days.items()]
 
 
 def appointments_by_day(days: Mapping[date, Booked]) -> list[AppointmentDay]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Annotated, Any, Literal
@@ -12,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from voicecore.api.kit import Exchange, Route
-from voicecore.api.portal import pdf
+from voicecore.api.portal import pdf, sheets
 from voicecore.api.portal.analytics import AnalyticsHandlers
 from voicecore.api.portal.downloads import DownloadHandlers, DownloadResponse
 from voicecore.api.portal.figure_shapes import summary
@@ -102,12 +100,8 @@ def _json(title: str, time: Time, found: dict[str, Any]) -> bytes:
 
 
 def _csv(title: str, time: Time, found: dict[str, Any]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(("section", "figure", "value"))
-    for section, content in found.items():
-        writer.writerows((section, name, value) for name, value in _flat(content))
-    return text.getvalue().encode()
+    flat = [(section, name, value) for section, content in found.items() for name, value in _flat(content)]
+    return sheets.lines([("section", "figure", "value"), *flat])
 
 
 def _pdf(title: str, time: Time, found: dict[str, Any]) -> bytes:

@@ -110,6 +110,7 @@ class AnalyticsHandlers:
                 summary="Totals over all calls, and how many clients there are",
                 tag=tag,
                 response=DashboardResponse,
+                retold=True,
             ),
             Route(
                 method="GET",
@@ -119,6 +120,7 @@ class AnalyticsHandlers:
                 tag=tag,
                 query=DaysQuery,
                 response=DaysResponse,
+                retold=True,
             ),
             Route(
                 method="GET",
@@ -127,6 +129,7 @@ class AnalyticsHandlers:
                 summary="Calls by sentiment",
                 tag=tag,
                 response=SentimentResponse,
+                retold=True,
             ),
             Route(
                 method="GET",
@@ -135,5 +138,6 @@ class AnalyticsHandlers:
                 summary="Figures of one client",
                 tag=tag,
                 response=ClientStatsResponse,
+                retold=True,
             ),
         ]

@@ -79,7 +79,8 @@ class CallHandlers:
                 return CallListResponse(0, query.limit, query.offset, [])  # as for any other client that is not there
             wanted = msgspec.structs.replace(wanted, business_uid=uid)
         found = await self._calls.listing(exchange.organization_uid, wanted, Page(query.offset, query.limit))
-        shapes = [call_shape(call) for call in found.listing.rows]
+        names = await self._calls.party_names(found.listing.rows)
+        shapes = [call_shape(call, names[call.uid]) for call in found.listing.rows]
         return CallListResponse(found.listing.total, query.limit, query.offset, shapes)
 
     async def get(self, exchange: Exchange) -> CallDetailResponse:
@@ -126,6 +127,7 @@ class CallHandlers:
                 tag=tag,
                 query=CallQuery,
                 response=CallListResponse,
+                retold=True,
             ),
             Route(
                 method="POST",

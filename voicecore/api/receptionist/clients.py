@@ -91,6 +91,7 @@ class ClientHandlers:
                 summary="All clients, oldest first",
                 tag=tag,
                 response=ClientListResponse,
+                retold=True,
             ),
             Route(
                 method="POST",

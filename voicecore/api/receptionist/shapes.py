@@ -66,29 +66,31 @@ class LoggedCallResponse(msgspec.Struct):
     call: LoggedCallShape
 
 
-def call_shape(call: Call) -> CallShape:
-    return CallShape(**_common(call))
+def call_shape(call: Call, party_name: str) -> CallShape:
+    return CallShape(**_common(call, party_name))
 
 
 def detail_shape(detail: CallDetail, recording_url: str | None) -> CallDetailShape:
     call = detail.call
+    summary = detail.analysis.summary if detail.analysis and not call.held_elsewhere else ""
     return CallDetailShape(
-        **_common(call),
+        **_common(call, detail.party_name),
         stt_latency_ms=call.stt_ms,
         llm_latency_ms=call.llm_ms,
         tts_latency_ms=call.tts_ms,
         transcript=call.transcript or joined(detail.turns) or None,
         recording_url=recording_url,
-        notes=call.notes or None,
+        notes=call.notes or summary or None,
     )
 
 
-def _common(call: Call) -> dict[str, Any]:
+def _common(call: Call, party_name: str) -> dict[str, Any]:
+    """What others reported comes back as they reported it."""
     return {
         "id": call.uid,
         "client_id": call.business_uid,
         "caller_phone": call.party_number or None,
-        "caller_name": call.party_name or None,
+        "caller_name": (call.party_name if call.held_elsewhere else party_name) or None,
         "duration_seconds": call.duration_s,
         "sentiment": sentiment_word(call.sentiment),
         "success": call.succeeded,

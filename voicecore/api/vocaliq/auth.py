@@ -50,7 +50,7 @@ class AuthHandlers:
         )
 
     async def refresh(self, exchange: Exchange) -> LoginResponse:
-        return _response(await self._accounts.refresh(exchange.bearer(), SURFACE))
+        return _response(await self._accounts.refresh(exchange.bearer(), SURFACE, exchange.device))
 
     async def logout(self, exchange: Exchange) -> LogoutResponse:
         await self._accounts.logout(exchange.who)

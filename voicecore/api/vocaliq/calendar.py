@@ -80,8 +80,8 @@ class CalendarHandlers:
         tz = instants.zone(business.timezone)
         start = optional_moment("start_date", query.start_date, tz) or instants.now()
         end = optional_moment("end_date", query.end_date, tz, end_of_day=True) or start + DEFAULT_RANGE
-        if end < start:
-            raise ValidationError("Invalid input data", (("end_date", "before start_date"),))
+        if end <= start:
+            raise ValidationError("Invalid input data", (("end_date", "not after start_date"),))
         if end - start > LONGEST_RANGE:
             raise ValidationError("Invalid input data", (("end_date", f"at most {LONGEST_RANGE.days} days"),))
         slots = await self._appointments.availability(
@@ -152,6 +152,7 @@ class CalendarHandlers:
                 tag=tag,
                 query=AppointmentQuery,
                 response=AppointmentListResponse,
+                retold=True,
             ),
             Route(
                 method="POST",

@@ -91,7 +91,7 @@ class CallHandlers:
         wanted = _wanted(query, await self._accounts.organization(exchange.who))
         found = await self._calls.listing(exchange.organization_uid, wanted, query.core())
         items = [
-            call_shape(call, recording_url(found.recordings.get(call.uid), self._links, exchange.http))
+            call_shape(call, recording_url(call, found.recordings.get(call.uid), self._links, exchange.http))
             for call in found.listing.rows
         ]
         total = found.listing.total
@@ -144,6 +144,7 @@ class CallHandlers:
                 query=CallQuery,
                 response=CallListResponse,
                 limit="calls",
+                retold=True,
             ),
             Route(
                 method="GET",
@@ -154,6 +155,7 @@ class CallHandlers:
                 query=SpanQuery,
                 response=SpeculationResponse,
                 limit="calls",
+                retold=True,
             ),
             Route(
                 method="GET",
@@ -164,6 +166,7 @@ class CallHandlers:
                 query=SpanQuery,
                 response=UsageResponse,
                 limit="calls",
+                retold=True,
             ),
         ]
 

@@ -145,6 +145,7 @@ class MonitoringHandlers:
                 tag=tag,
                 query=AnalyticsQuery,
                 response=AnalyticsResponse,
+                retold=True,
             ),
         ]
 

@@ -21,7 +21,7 @@ class OrganizationRequest(msgspec.Struct):
     name: str
     contact_email: str = ""
     phone: str = ""
-    address: dict[str, Any] = {}
+    address: dict[str, str] = {}
     settings: dict[str, Any] = {}
 
 

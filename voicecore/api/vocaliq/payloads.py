@@ -62,7 +62,7 @@ class Payloads:
         call, recording = detail.call, detail.recording
         if delivery.event is Fact.AGENT_ERROR:
             return {"call_id": call.external_id, "agent_id": call.agent_id, "error": delivery.data}
-        url = None
+        url = call.recording_url or None
         if recording is not None:
             url = self._links.below(self._base(), f"/recordings/{recording.external_id}.{recording.format}", LIFE)
         return {

@@ -14,7 +14,10 @@ from voicecore.api.links import Links
 from voicecore.api.vocaliq.words import maybe_z, status_word, z
 from voicecore.domain.calendar import Appointment
 from voicecore.domain.calls import Call, MediaHealth, Peaks, Recording, StoredEvent, StoredTurn
+from voicecore.domain.transcripts import AGENT, CALLER, parted
 from voicecore.services.calls import CallDetail
+
+ROLES = {CALLER: "customer", AGENT: "agent"}
 
 
 class TranscriptMessage(msgspec.Struct):
@@ -166,21 +169,22 @@ def call_shape(call: Call, recording_url: str | None) -> CallShape:
     )
 
 
-def recording_url(recording: Recording | None, links: Links, request: web.Request) -> str | None:
+def recording_url(call: Call, recording: Recording | None, links: Links, request: web.Request) -> str | None:
+    """Ours, else where others keep theirs."""
     if recording is None:
-        return None
+        return call.recording_url or None
     return links.to(f"/recordings/{recording.external_id}.{recording.format}", request)
 
 
 def call_detail(detail: CallDetail, links: Links, request: web.Request) -> CallDetailShape:
-    return detail_shape(detail, recording_url(detail.recording, links, request))
+    return detail_shape(detail, recording_url(detail.call, detail.recording, links, request))
 
 
 def detail_shape(detail: CallDetail, recording_url: str | None) -> CallDetailShape:
     call = detail.call
     return CallDetailShape(
         **{**msgspec.structs.asdict(call_shape(call, recording_url)), "metadata": _judged(detail) | call.metadata},
-        transcript=Transcript([m for turn in detail.turns for m in _messages(call, turn)]),
+        transcript=Transcript([m for turn in detail.turns for m in _messages(call, turn)] or _reported(call)),
         turns=[_turn(turn) for turn in detail.turns],
         events=[_event(event) for event in detail.events],
         appointments=[appointment_shape(row) for row in detail.appointments],
@@ -195,11 +199,17 @@ def _messages(call: Call, turn: StoredTurn) -> list[TranscriptMessage]:
     found: list[TranscriptMessage] = []
     if turn.caller_text:
         at = turn.started_ms if turn.caller_started_ms is None else turn.caller_started_ms
-        found.append(TranscriptMessage("customer", turn.caller_text, z(call.instant(at))))
+        found.append(TranscriptMessage(ROLES[CALLER], turn.caller_text, z(call.instant(at))))
     if turn.heard_text:
         at = turn.started_ms if turn.agent_started_ms is None else turn.agent_started_ms
-        found.append(TranscriptMessage("agent", turn.heard_text, z(call.instant(at))))
+        found.append(TranscriptMessage(ROLES[AGENT], turn.heard_text, z(call.instant(at))))
     return found
+
+
+def _reported(call: Call) -> list[TranscriptMessage]:
+    """What others wrote down; nobody knows when in the call it was said."""
+    at = z(call.answered_at or call.created_at)
+    return [TranscriptMessage(ROLES[who], text, at) for who, text in parted(call.transcript)]
 
 
 def _turn(turn: StoredTurn) -> TurnShape:

@@ -17,6 +17,7 @@ MOST_PHRASES = 6
 CLEARLY = 0.5  # a score beyond which a mood is no nuance any more
 SURE = 0.6  # the least confidence of a judgement
 EMERGENCY, HUMAN = "emergency", "human"
+_NAMED = frozenset({"time"})  # says little alone, and is part of what it follows: response time
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _ACTIONS = {
     "high": "Escalate to senior support agent",
@@ -83,7 +84,10 @@ def _phrases(text: str, known: Language) -> tuple[str, ...]:
     for sentence in sentences(text):
         words = _WORD.findall(sentence)
         moved = _moved(words, known)
-        plain = [None if index in moved or _small(word, known) else word for index, word in enumerate(words)]
+        plain: list[str | None] = []
+        for index, word in enumerate(words):
+            names = bool(plain and plain[-1]) and fold(word) in _NAMED
+            plain.append(None if index in moved or (_small(word, known) and not names) else word)
         for filled, run in groupby(plain, key=lambda word: word is not None):
             found = [word.lower() for word in run if word is not None]
             if filled:
