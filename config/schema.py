@@ -228,6 +228,7 @@ class ServerSettings(Setting, frozen=True):
     voice_cache_mb: NotNegative = 64  # greetings and fixed sentences as audio, in `data`; 0: only in memory
     public_url: str = ""  # as the carrier and clients dial us, "https://voice.example.com"
     database_url: str = ""  # "": SQLite inside `data`
+    database_shared: bool = True  # other servers may write to a PostgreSQL
     pipeline: str = "embedded"
     pipelines: dict[str, PipelineSettings] = {}  # adds to, or replaces, the shipped ones
     prices: dict[str, Price] = {}  # by "provider/model": they go before the shipped ones

@@ -22,7 +22,7 @@ from voicecore.services.calls import Calls
 from voicecore.services.concurrency import Concurrency
 from voicecore.services.knowledge import KnowledgeBase
 from voicecore.services.login_guard import LoginGuard
-from voicecore.services.operator import database_url
+from voicecore.services.operator import database_is_ours, database_url
 from voicecore.services.passwords import Passwords
 from voicecore.services.people import People, people
 from voicecore.services.second_factors import SecondFactors
@@ -55,7 +55,7 @@ class Records(msgspec.Struct, frozen=True):
 async def open_records(
     settings: ServerSettings, data: Path, node: str, registry: CollectorRegistry, stack: contextlib.AsyncExitStack
 ) -> Records:
-    database = await Database.open(database_url(settings), alone=settings.workers == 1)
+    database = await Database.open(database_url(settings), alone=database_is_ours(settings))
     stack.push_async_callback(database.close)
     writer = Writer(database)
     writer.start()

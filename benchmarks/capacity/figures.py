@@ -10,8 +10,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-EARLY_TURNS = 5  # of a call: in them the turn machine gets to know the caller, and each is looked up by its place
-
 
 class Answer(msgspec.Struct):
     """One utterance and the answer to it, in milliseconds of the generator's clock."""
@@ -34,13 +32,12 @@ class Answer(msgspec.Struct):
 class Expected(msgspec.Struct, frozen=True):
     """Last audible sample → first audio of the answer, in milliseconds."""
 
-    early: dict[tuple[str, int], float]  # by the call's first utterance and the turn
-    later: dict[str, float]  # by utterance
+    early: dict[tuple[str, int], float]  # by the call's first utterance and the turn, while we get to know the caller
+    later: dict[tuple[str, str], float]  # by the call's first utterance and this one
 
     def of(self, answer: Answer) -> float:
-        if answer.turn < EARLY_TURNS:
-            return self.early[answer.opening, answer.turn]
-        return self.later[answer.utterance]
+        known = self.early.get((answer.opening, answer.turn))
+        return self.later[answer.opening, answer.utterance] if known is None else known
 
 
 class Figures:

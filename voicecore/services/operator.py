@@ -42,6 +42,12 @@ def database_url(settings: ServerSettings) -> str:
     return settings.database_url or sqlite_url(Path(settings.data) / DATABASE_FILE)
 
 
+def database_is_ours(settings: ServerSettings) -> bool:
+    """Only this process writes to it, but for the operator's commands."""
+    file = database_url(settings).startswith("sqlite")
+    return settings.workers == 1 and (file or not settings.database_shared)
+
+
 @contextlib.asynccontextmanager
 async def opened(settings: ServerSettings, *, create: bool = False) -> AsyncIterator[Operator]:
     """Raises NotFound when there is no database yet (unless `create`), ConfigError when it cannot be opened."""

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from voicecore.storage import watch
 from voicecore.storage.memory import OLD, YOUNG, Memory, Question
+from voicecore.storage.pace import Pace
 from voicecore.storage.schema import metadata
 from voicecore.storage.views import View
 
@@ -19,15 +20,21 @@ from voicecore.storage.views import View
 class Reader(AsyncConnection):
     """`engine` stands for the database where SQLAlchemy wants one; what is asked, the `view` is asked."""
 
-    def __init__(self, engine: AsyncEngine, memory: Memory, view: View) -> None:
+    def __init__(self, engine: AsyncEngine, memory: Memory, view: View, pace: Pace) -> None:
         super().__init__(engine)
         self._memory = memory
+        self._pace = pace
         self._view = view
         self._begun = False
         self._as_of = 0
 
     async def execute(self, statement: Any, parameters: Any = None, *, execution_options: Any = None) -> Any:
         assert not statement.is_dml  # it would be rolled back
+        answer = await self._answer(statement, parameters)
+        await self._pace.keep()
+        return answer
+
+    async def _answer(self, statement: Any, parameters: Any) -> Any:
         memory = self._memory
         question = memory.question(statement, parameters)
         if question is None:

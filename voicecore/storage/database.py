@@ -16,8 +16,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from voicecore.storage.connections import Author, Reader
-from voicecore.storage.engines import EngineKind, Sqlite, kind_named, kind_of, sqlite_url
+from voicecore.storage.engines import EngineKind, kind_named, kind_of, sqlite_url
 from voicecore.storage.memory import Memory
+from voicecore.storage.pace import Pace
 from voicecore.storage.schema import metadata
 from voicecore.storage.views import Views
 
@@ -43,12 +44,13 @@ class Database:
         self._engine = engine
         self._views = views
         self._turn = asyncio.Lock()
+        self._pace = Pace()
         self.changes = 0  # transactions of this process that may have changed what calls are answered by
 
     @classmethod
     async def open(cls, url: str, *, alone: bool = False) -> Database:
         """Migrate and connect all of the pool, so that threads and files do not grow later. `alone`: no other server
-        writes to a database of this kind that is not shared.
+        writes to it.
 
         Raises ConfigError for an unknown kind of URL, OperationalError when it cannot be reached.
         """
@@ -60,7 +62,7 @@ class Database:
             max_overflow=0,
             **kind.arguments(),
         )
-        database = cls(engine, kind, kind.views(engine), alone=alone and isinstance(kind, Sqlite))
+        database = cls(engine, kind, kind.views(engine), alone=alone)
         try:
             await database._migrate()
         except BaseException:
@@ -94,7 +96,7 @@ class Database:
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A consistent view of what is not remembered. Do not nest: the pool is small."""
-        connection = Reader(self._engine, self.memory, self._views.view())
+        connection = Reader(self._engine, self.memory, self._views.view(), self._pace)
         try:
             yield connection
         finally:

@@ -33,7 +33,7 @@ async def start(tmp_path: Path, copies: Copies, database_kind: str) -> AsyncIter
             embedding: EmbeddingSettings = NO_EMBEDDING,
         ) -> Server:
             url = await stack.enter_async_context(copies.copy(database_kind, tmp_path, SEED))
-            database = await Database.open(url, alone=True)
+            database = await Database.open(url, alone=True)  # so that what is remembered is tested on both
             writer = Writer(database)
             writer.start()
             made = await embeddings(embedding, NoStore(), database)
