@@ -19,7 +19,8 @@ class Upkeep:
         self._due_s = clock() + EVERY_S
 
     async def step(self) -> bool:
-        """Whether it was due."""
+        """Also takes notice of what others wrote. Whether the hour was over."""
+        await self._database.look_around()
         if self._clock() < self._due_s:
             return False
         self._due_s = self._clock() + EVERY_S

@@ -131,17 +131,14 @@ async def keyword_counts(connection: AsyncConnection, organization_uid: str, mos
     def counted(mood: Sentiment) -> sa.Label[int]:
         return sa.func.count(sa.case((column.sentiment == mood.value, 1))).label(mood.value)
 
-    query = (
-        sa.select(
-            column.keyword,
-            *(counted(mood) for mood in Sentiment),
-            sa.func.sum(column.score),
-            sa.func.max(column.detected_at, type_=column.detected_at.type),
-        )
-        .where(column.organization_uid == organization_uid)
-        .group_by(column.keyword)
-    )
-    rows = await summed(connection, query, keys=1, began=column.detected_at)
+    query = sa.select(
+        column.keyword,
+        *(counted(mood) for mood in Sentiment),
+        sa.func.sum(column.score),
+        sa.func.max(column.detected_at, type_=column.detected_at.type),
+    ).group_by(column.keyword)
+    mine = [column.organization_uid == organization_uid]
+    rows = await summed(connection, query, mine, keys=1, began=column.detected_at)
     found = [_count(*row) for row in rows]
     return sorted(found, key=lambda one: (-one.count, one.keyword))[:most]
 
@@ -185,8 +182,8 @@ async def _shares(
     """The largest first, the alphabet between equals."""
     conditions = [*narrowed(organization_uid, wanted), calls.c.status == CallStatus.ENDED.value]
     labelled = name.label("name")
-    query = sa.select(labelled, sa.func.count()).select_from(source).where(*conditions).group_by(labelled)
-    counts: dict[str, int] = dict(await summed(connection, query, keys=1))
+    query = sa.select(labelled, sa.func.count()).select_from(source).group_by(labelled)
+    counts: dict[str, int] = dict(await summed(connection, query, conditions, keys=1))
     total = sum(counts.values())
     shares = [Share(name=word, count=number, total=total) for word, number in counts.items()]
     return sorted(shares, key=lambda share: (-share.count, share.name))

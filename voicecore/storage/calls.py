@@ -142,8 +142,8 @@ async def speculation(
     names = Ledger.__struct_fields__
     sums = [sa.func.sum(sa.func.coalesce(calls.c.speculation[name].as_float(), 0.0)) for name in names]
     conditions = narrowed(organization_uid, wanted)
-    query = sa.select(_AGENT, *sums).where(*conditions).group_by(_AGENT)
-    rows = sorted(await summed(connection, query, keys=1))
+    query = sa.select(_AGENT, *sums).group_by(_AGENT)
+    rows = sorted(await summed(connection, query, conditions, keys=1))
     return [
         (agent_id, msgspec.convert(dict(zip(names, figures, strict=True)), Ledger, strict=False))
         for agent_id, *figures in rows
@@ -154,18 +154,17 @@ async def usage(connection: AsyncConnection, organization_uid: str, wanted: Call
     """Sums over the ended calls of a list, by agent id. Each document has keys of its own."""
     conditions = [*narrowed(organization_uid, wanted), calls.c.status == CallStatus.ENDED.value]
     agent_id = _AGENT
-    every = sa.select(agent_id, sa.func.count()).where(*conditions).group_by(agent_id)
-    sums: dict[str, Usage] = {name: {} for name, _ in sorted(await summed(connection, every, keys=1))}
+    every = sa.select(agent_id, sa.func.count()).group_by(agent_id)
+    sums: dict[str, Usage] = {name: {} for name, _ in sorted(await summed(connection, every, conditions, keys=1))}
     one = sa.func.json_each(calls.c.usage).table_valued("key", sa.column("value", sa.JSON), name="one")
     cost = one.c.value["cost_microusd"].as_float()
     amounts = [sa.func.sum(sa.func.coalesce(one.c.value[name].as_float(), 0.0)) for name in AMOUNTS]
     query = (
         sa.select(agent_id, one.c.key, *amounts, sa.func.sum(cost), sa.func.count() - sa.func.count(cost))
         .select_from(calls.join(one, sa.true()))
-        .where(*conditions)
         .group_by(agent_id, one.c.key)
     )
-    for agent, model, *figures, microusd, unpriced in sorted(await summed(connection, query, keys=2)):
+    for agent, model, *figures, microusd, unpriced in sorted(await summed(connection, query, conditions, keys=2)):
         amount = dict(zip(AMOUNTS, figures, strict=True)) | {"cost_microusd": None if unpriced else microusd}
         sums[agent][model] = msgspec.convert(amount, Used, strict=False)
     return list(sums.items())

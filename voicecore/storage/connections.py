@@ -11,6 +11,7 @@ from sqlalchemy.engine import FrozenResult
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from voicecore.storage import watch
+from voicecore.storage.foresight import Foresight
 from voicecore.storage.memory import OLD, YOUNG, Memory, Question
 from voicecore.storage.pace import Pace
 from voicecore.storage.schema import metadata
@@ -20,13 +21,26 @@ from voicecore.storage.views import View
 class Reader(AsyncConnection):
     """`engine` stands for the database where SQLAlchemy wants one; what is asked, the `view` is asked."""
 
-    def __init__(self, engine: AsyncEngine, memory: Memory, view: View, pace: Pace) -> None:
+    def __init__(self, engine: AsyncEngine, memory: Memory, foresight: Foresight, view: View, pace: Pace) -> None:
         super().__init__(engine)
         self._memory = memory
+        self._foresight = foresight
         self._pace = pace
         self._view = view
         self._begun = False
         self._as_of = 0
+
+    def remembers(self, statement: Any) -> bool:
+        """It would not have to be asked now."""
+        question = self._memory.question(statement, None)
+        if question is None or (self._begun and not self._memory.holds(question, self._as_of)):
+            return False
+        return self._memory.remembers(question)
+
+    def want(self, statement: Any) -> None:
+        """Let it be asked, so that it is remembered soon."""
+        if (question := self._memory.question(statement, None)) is not None:
+            self._foresight.want(question.key, statement)
 
     async def execute(self, statement: Any, parameters: Any = None, *, execution_options: Any = None) -> Any:
         assert not statement.is_dml  # it would be rolled back

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from voicecore.storage.connections import Author, Reader
 from voicecore.storage.engines import EngineKind, kind_named, kind_of, sqlite_url
+from voicecore.storage.foresight import Foresight
 from voicecore.storage.memory import Memory
 from voicecore.storage.pace import Pace
 from voicecore.storage.schema import metadata
@@ -45,6 +46,8 @@ class Database:
         self._views = views
         self._turn = asyncio.Lock()
         self._pace = Pace()
+        self._foresight = Foresight(self._foresee)
+        self._version: object = None  # of what others have written, as far as we know
         self.changes = 0  # transactions of this process that may have changed what calls are answered by
 
     @classmethod
@@ -96,7 +99,7 @@ class Database:
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A consistent view of what is not remembered. Do not nest: the pool is small."""
-        connection = Reader(self._engine, self.memory, self._views.view(), self._pace)
+        connection = Reader(self._engine, self.memory, self._foresight, self._views.view(), self._pace)
         try:
             yield connection
         finally:
@@ -121,11 +124,27 @@ class Database:
             finally:
                 self.memory.changed(connection.touched)
 
+    async def _foresee(self, statement: sa.Executable) -> None:
+        async with self.read() as connection:
+            await connection.execute(statement)
+
+    async def look_around(self) -> None:
+        """Nothing is remembered that another process, such as an operator's command, has changed meanwhile: as far as
+        the kind of database tells, which is a file."""
+        if not self.kind.version:
+            return
+        async with self._turn, self._engine.begin() as connection:
+            version = (await connection.exec_driver_sql(self.kind.version)).scalar()
+        if self._version not in (None, version):
+            self.memory.forget()
+        self._version = version
+
     async def ping(self) -> None:
         async with self.read() as connection:
             await connection.execute(sa.text("SELECT 1"))
 
     async def close(self) -> None:
+        await self._foresight.close()
         await self._views.close()
         await self._engine.dispose()
 

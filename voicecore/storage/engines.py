@@ -26,6 +26,7 @@ TAKEN = "the resource is taken at that time"
 
 class EngineKind(Protocol):
     name: str
+    version: str  # a statement whose answer changes on one connection when others have written; "": there is none
 
     def arguments(self) -> dict[str, Any]:
         """What `create_async_engine` needs besides the URL."""
@@ -61,6 +62,7 @@ class Sqlite:
     (https://www.sqlite.org/pragma.html#pragma_synchronous)."""
 
     name = "sqlite"
+    version = "PRAGMA data_version"  # of the connection that all of ours write through
 
     def arguments(self) -> dict[str, Any]:
         return {"pool_size": 1, "connect_args": {"timeout": BUSY_TIMEOUT_MS / 1000}}  # there is one writer
@@ -140,6 +142,7 @@ class Postgres:
     """Row-level locking and MVCC: nothing to set per connection. Needs `pip install 'voicecore[postgres]'`."""
 
     name = "postgresql"
+    version = ""
     _document = (
         "to_tsvector('english', {a}title || ' ' || {a}questions::text || ' ' || {a}tags::text || ' ' || {a}content)"
     )

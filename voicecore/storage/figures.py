@@ -29,8 +29,8 @@ async def totals(connection: AsyncConnection, organization_uid: str, wanted: Cal
         counted(column.sentiment == Sentiment.POSITIVE.value),
         counted(column.sentiment == Sentiment.NEGATIVE.value),
         *(figure(stage) for stage in (column.stt_ms, column.llm_ms, column.tts_ms) for figure in _MEAN),
-    ).where(*narrowed(organization_uid, wanted))
-    (row,) = await summed(connection, query)
+    )
+    (row,) = await summed(connection, query, narrowed(organization_uid, wanted))
     number, duration_s, good, completed, positive, negative, *stages = row
     stt, llm, tts = (stages[at] / stages[at + 1] if stages[at + 1] else None for at in (0, 2, 4))
     return CallTotals(
@@ -49,5 +49,5 @@ async def totals(connection: AsyncConnection, organization_uid: str, wanted: Cal
 async def outcomes(connection: AsyncConnection, organization_uid: str, wanted: CallFilter) -> dict[Outcome, int]:
     """How the listed calls ended; outcomes that none had are left out."""
     conditions = [*narrowed(organization_uid, wanted), calls.c.outcome.is_not(None)]
-    query = sa.select(calls.c.outcome, sa.func.count()).where(*conditions).group_by(calls.c.outcome)
-    return {Outcome(word): number for word, number in await summed(connection, query, keys=1)}
+    query = sa.select(calls.c.outcome, sa.func.count()).group_by(calls.c.outcome)
+    return {Outcome(word): number for word, number in await summed(connection, query, conditions, keys=1)}

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable, Hashable
@@ -17,10 +18,12 @@ from sqlalchemy.engine import FrozenResult
 from sqlalchemy.exc import OperationalError
 
 AT_ONCE = 8  # views, each with a connection of its own
-THREADS = 4
+THREADS = 2
+THREADS_NICE = 5  # they leave the loop's core to the loop (nice(7), of a thread on Linux)
 BUSY_TIMEOUT_MS = 5000  # for the file's lock, in a thread
-QUICK_S = 0.002  # calls wait no longer than this for an answer that somebody else gets
-STEPS = 1000  # of SQLite's virtual machine, some 50 microseconds, from one look at the clock to the next
+# Of SQLite's virtual machine, some two milliseconds: calls wait no longer for an answer that somebody else gets.
+# Counted, for by the clock a busy machine would make everything slow.
+QUICK_STEPS = 40_000
 MANY_STEPS = 200_000  # in a thread, from one look whether somebody still waits to the next
 SLOW_S = 60.0  # for so long a shape is known to be slow
 SHAPES = 2000
@@ -32,7 +35,7 @@ class FileViews:
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
         self.places = asyncio.Semaphore(AT_ONCE)
-        self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="reads")
+        self.threads = ThreadPoolExecutor(THREADS, "reads", _step_back)
         self.age = 0
         self._slow: dict[Hashable, float] = {}  # until when, monotonic
 
@@ -97,9 +100,8 @@ class FileView:
 
     def _quickly(self, statement: Any, parameters: Any) -> FrozenResult[Any] | None:
         """None: it takes too long, or cannot be answered without waiting for somebody who writes."""
-        until = time.perf_counter() + QUICK_S
         driver = self._driver
-        driver.set_progress_handler(lambda: time.perf_counter() > until, STEPS)
+        driver.set_progress_handler(lambda: True, QUICK_STEPS)
         try:
             return self._begun.execute(statement, parameters).freeze()
         except OperationalError:
@@ -148,3 +150,8 @@ class FileView:
     @property
     def _driver(self) -> Any:
         return self._begun.connection.dbapi_connection
+
+
+def _step_back() -> None:
+    with contextlib.suppress(OSError):  # where threads have no priority of their own
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), THREADS_NICE)

@@ -26,7 +26,7 @@ MOST_FACTS = 1000
 FACT_S = 1.0
 SHAPES = 5000  # statements whose tables are known
 ALONE_S = 1.0  # a change by the operator's commands is seen after this at the latest
-SUMS_S = 600.0  # and one that changes old calls, in sums over very many of them
+SUMS_S = 7500.0  # for so long sums over old calls are asked for: an hour, and another one in which the next are known
 PER_COST = 1000.0  # such a sum is asked again after this many times what it took
 SHARED_S, SHARED_PER_COST, SHARED_FROM_S = 1.0, 20.0, 0.005  # the same where other servers write, and of what cost
 OLD = ".old"  # rows of a table that belong to calls that began more than an hour ago, or to none
@@ -125,14 +125,20 @@ class Memory:
         words = set(re.findall(r"\w+", str(statement.compile(dialect=self._dialect))))
         return frozenset(words & set(metadata.tables))
 
+    def remembers(self, question: Question) -> bool:
+        answer = self._answers.get(question.key)
+        return answer is not None and self.holds(question, answer.as_of) and self.clock() < answer.until_s
+
+    def forget(self) -> None:
+        """Somebody else has changed something."""
+        self.changed({name + end for name in metadata.tables for end in ("", OLD)})
+
     def known(self, question: Question) -> Any:
         """The answer, None where it is not known, or not any more."""
-        answer = self._answers.get(question.key)
-        if answer is None:
-            return None
-        if not self.holds(question, answer.as_of) or self.clock() >= answer.until_s:
+        if not self.remembers(question):
             self._forget(question.key)
             return None
+        answer = self._answers[question.key]
         self._answers.move_to_end(question.key)
         watch.saw(question.tables, answer.until_s)
         return answer.again()

@@ -61,15 +61,14 @@ async def quarters(
     booked: dict[str, sa.ColumnElement[Any]] = {"appointments": sa.func.count(), "revenue": REVENUE}
     for table, columns, more in ((calls, figures, [ended]), (appointments, booked, [])):
         quarter = (epoch_s(table.c.created_at) // GRAIN_S).label("quarter")
-        query = sa.select(quarter, *(figure.label(name) for name, figure in columns.items())).where(
-            table.c.organization_uid == organization_uid,
-            table.c.created_at >= begin,
-            table.c.created_at < end,
-            *more,
-        )
-        query = query.group_by(quarter)
-        every = await summed(connection, query, keys=1) if table is calls else (await connection.execute(query)).all()
-        for number, *sums in every:
+        query = sa.select(quarter, *(figure.label(name) for name, figure in columns.items())).group_by(quarter)
+        mine, at = table.c.organization_uid == organization_uid, table.c.created_at
+        conditions = [mine, at >= begin, at < end, *more]
+        if table is calls:
+            rows = await summed(connection, query, conditions, keys=1)
+        else:
+            rows = [tuple(row) for row in (await connection.execute(query.where(*conditions))).all()]
+        for number, *sums in rows:
             bucket = Bucket(
                 start=datetime.fromtimestamp(number * GRAIN_S, UTC), **dict(zip(columns, sums, strict=True))
             )

@@ -34,10 +34,10 @@ async def figures(
             sa.func.coalesce(sa.func.sum(sa.case((answered, column.duration_s))), 0.0),
         )
         .select_from(calls.outerjoin(businesses, businesses.c.uid == column.business_uid))
-        .where(*narrowed(organization_uid, wanted))
         .group_by(businesses.c.seq, businesses.c.name)
     )
-    rows = sorted(await summed(connection, query, keys=2), key=lambda row: (row[0] is None, row[0] or 0))
+    rows = await summed(connection, query, narrowed(organization_uid, wanted), keys=2)
+    rows.sort(key=lambda row: (row[0] is None, row[0] or 0))
     return [
         (name, QueueFigures(calls=number, answered=answered, waited_s=float(waits), talked_s=float(talk)))
         for _, name, number, answered, waits, talk in rows

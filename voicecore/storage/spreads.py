@@ -38,8 +38,9 @@ async def calls_per_day(
 ) -> dict[date, int]:
     """Without days that had none."""
     day = _day(calls.c.created_at, clock)
-    query = sa.select(day, sa.func.count()).where(*narrowed(organization_uid, wanted)).group_by(day)
-    return {EPOCH + timedelta(days=number): count for number, count in await summed(connection, query, keys=1)}
+    query = sa.select(day, sa.func.count()).group_by(day)
+    rows = await summed(connection, query, narrowed(organization_uid, wanted), keys=1)
+    return {EPOCH + timedelta(days=number): count for number, count in rows}
 
 
 async def calls_per_hour(
@@ -47,8 +48,9 @@ async def calls_per_hour(
 ) -> dict[int, int]:
     """By the hour of the day; without hours that had none."""
     hour = (_local_s(calls.c.created_at, clock) // HOUR_S % 24).label("hour")
-    query = sa.select(hour, sa.func.count()).where(*narrowed(organization_uid, wanted)).group_by(hour)
-    return {number: count for number, count in await summed(connection, query, keys=1)}  # noqa: C416  # typed
+    query = sa.select(hour, sa.func.count()).group_by(hour)
+    rows = await summed(connection, query, narrowed(organization_uid, wanted), keys=1)
+    return {number: count for number, count in rows}  # noqa: C416  # typed
 
 
 async def booked_per_day(

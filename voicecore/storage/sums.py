@@ -15,23 +15,32 @@ from voicecore.storage.memory import OLD, SETTLED, YOUNG
 from voicecore.storage.schema import calls
 
 SETTLES = timedelta(hours=1)
-STEP_S = 600  # one question serves as long
+STEP = timedelta(hours=1)  # one question serves as long
 
 
 async def summed(
     connection: AsyncConnection,
     query: sa.Select[*tuple[Any, ...]],
+    conditions: list[sa.ColumnElement[bool]],
     keys: int = 0,
     began: sa.ColumnElement[Any] = calls.c.created_at,
 ) -> list[tuple[Any, ...]]:
-    """The rows of a query whose first `keys` columns say what each row is about, and whose others can be added (of
-    instants the latest counts): no means, no order. `began`: when a call began, or later."""
+    """The rows, where the conditions hold, of a query whose first `keys` columns say what each row is about, and whose
+    others can be added (of instants the latest counts): no means, no order. `began`: when a call began, or later."""
     if not isinstance(connection, Reader):
-        return [tuple(row) for row in (await connection.execute(query)).all()]
+        return [tuple(row) for row in (await connection.execute(query.where(*conditions))).all()]
+
+    def settled(before: datetime) -> sa.Select[*tuple[Any, ...]]:
+        return query.where(*conditions, began < before).execution_options(**{SETTLED: True})
+
     border = _border()
-    old = query.where(began < border).execution_options(**{SETTLED: True})
+    old = settled(border)
+    if not connection.remembers(old) and connection.remembers(earlier := settled(border - STEP)):
+        connection.want(old)  # for those who ask later
+        border, old = border - STEP, earlier
+    young = query.where(began >= border, *conditions)  # of several lower bounds SQLite looks by the first one
     found: dict[tuple[Any, ...], list[Any]] = {}
-    for part in (old, query.where(began >= border)):
+    for part in (old, young):
         for row in (await connection.execute(part)).all():
             key, figures = tuple(row[:keys]), list(row[keys:])
             known = found.get(key)
@@ -41,7 +50,7 @@ async def summed(
 
 async def counted(connection: AsyncConnection, conditions: list[sa.ColumnElement[bool]]) -> int:
     """Calls of a list."""
-    rows = await summed(connection, sa.select(sa.func.count()).select_from(calls).where(*conditions))
+    rows = await summed(connection, sa.select(sa.func.count()).select_from(calls), conditions)
     number: int = rows[0][0]
     return number
 
@@ -59,7 +68,7 @@ def note_old(connection: AsyncConnection, created_at: datetime) -> None:
 
 def _border() -> datetime:
     at = instants.now() - SETTLES
-    return at - timedelta(seconds=at.timestamp() % STEP_S)
+    return at - timedelta(seconds=at.timestamp() % STEP.total_seconds())
 
 
 def _plus(one: Any, other: Any) -> Any:

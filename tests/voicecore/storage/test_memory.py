@@ -311,3 +311,39 @@ def test_a_row_is_not_remembered_where_others_write(database: Database) -> None:
     assert question is not None
     assert shared._lasts_s(question, 1.0) == 0.0
     assert shared._lasts_s(msgspec.structs.replace(question, settled=True), 1.0) > 0.0
+
+
+async def test_what_another_process_wrote_is_noticed(sqlite_database: Database) -> None:
+    database = sqlite_database
+    agent = await make_agent(database)
+    database.memory = Memory(database.memory._dialect, alone=True, clock=lambda: 0.0)
+    await database.look_around()
+    assert await total(database, agent) == (0, 0)
+    await store(database, ended(agent))  # our own is known as such
+    await database.look_around()
+    moment = database.memory.moment
+    other = await Database.open(str(database._engine.url))
+    await store(other, ended(agent, created_at=instants.now() - LONG_AGO))
+    await other.close()
+    assert await total(database, agent) == (1, 1)
+    await database.look_around()
+    assert database.memory.moment > moment
+    assert await total(database, agent) == (2, 2)
+
+
+async def test_nobody_waits_for_the_next_hours_sums(
+    database: Database, agent: Agent, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store(database, ended(agent, created_at=instants.now() - LONG_AGO), ended(agent))
+    border = sums._border()
+    assert await total(database, agent) == (2, 2)
+    asked.clear()
+    monkeypatch.setattr(sums, "_border", lambda: border + sums.STEP)
+    assert await total(database, agent) == (2, 2)
+    foreseeing = database._foresight._asking
+    assert foreseeing is not None
+    await foreseeing
+    assert len([one for one in asked if "count(" in one and "created_at <" in one]) == 2
+    asked.clear()
+    assert await total(database, agent) == (2, 2)
+    assert not [one for one in asked if "count(" in one and "created_at <" in one]
