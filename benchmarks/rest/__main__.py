@@ -71,13 +71,13 @@ async def measure(arguments: argparse.Namespace, expected: Expected) -> dict[str
                 asked = await questions(session, base, {ROOTS[name]: token for name, token in tokens.items()})
                 log(f"{len(asked)} routes")
                 await Load(session, asked, arguments.per_second).run(WARM_S)
-                load = Load(session, asked, arguments.per_second)
+                load = Load(session, asked, arguments.per_second, WARM_S)
                 async with Generator(direct(started.media_url), utterances()) as generator:
                     search = Search(server, generator, contender, Plan())
                     if arguments.calls:
                         alone = await search.point(arguments.calls, arguments.seconds)
                         report["calls_alone"] = msgspec.to_builtins(alone)
-                        loading = asyncio.create_task(load.run(arguments.seconds + 5.0))
+                        loading = asyncio.create_task(load.run(arguments.seconds + 5.0 + WARM_S))
                         both = await search.point(arguments.calls, arguments.seconds)
                         report["calls_with_rest"] = msgspec.to_builtins(both)
                         await loading
@@ -106,6 +106,7 @@ async def _tokens(settings: ServerSettings, arguments: argparse.Namespace) -> di
 def text_of(report: dict[str, Any]) -> str:
     rest = report["rest"]
     lines = [f"{rest['requests']} requests, by status {rest['statuses']}, all: {rest['all_ms']}"]
+    lines.append(f"in the first {WARM_S:g} s besides: {rest['warm_ms']}")
     lines += [f"{ms['p50']:8.1f} {ms['p95']:8.1f} {ms['p99']:8.1f}  {route}" for route, ms in rest["ms"].items()]
     for name in ("calls_alone", "calls_with_rest"):
         if point := report.get(name):

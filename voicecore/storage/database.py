@@ -47,6 +47,7 @@ class Database:
         self._turn = asyncio.Lock()
         self._pace = Pace()
         self._foresight = Foresight(self._foresee)
+        self._looking: asyncio.Future[None] | None = None
         self._version: object = None  # of what others have written, as far as we know
         self.changes = 0  # transactions of this process that may have changed what calls are answered by
 
@@ -65,6 +66,7 @@ class Database:
             max_overflow=0,
             **kind.arguments(),
         )
+        await asyncio.to_thread(kind.prepare, engine.url)
         database = cls(engine, kind, kind.views(engine), alone=alone)
         try:
             await database._migrate()
@@ -131,8 +133,12 @@ class Database:
     async def look_around(self) -> None:
         """Nothing is remembered that another process, such as an operator's command, has changed meanwhile: as far as
         the kind of database tells, which is a file."""
-        if not self.kind.version:
-            return
+        if self.kind.version:
+            self._looking = asyncio.ensure_future(self._look_at_version())
+            # Who is cancelled while a transaction begins would leave the file locked.
+            await asyncio.shield(self._looking)
+
+    async def _look_at_version(self) -> None:
         async with self._turn, self._engine.begin() as connection:
             version = (await connection.exec_driver_sql(self.kind.version)).scalar()
         if self._version not in (None, version):
@@ -144,6 +150,8 @@ class Database:
             await connection.execute(sa.text("SELECT 1"))
 
     async def close(self) -> None:
+        if self._looking is not None:
+            await asyncio.wait([self._looking])
         await self._foresight.close()
         await self._views.close()
         await self._engine.dispose()

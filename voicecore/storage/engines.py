@@ -5,6 +5,9 @@ Everything that is not in these two classes is SQL that both understand.
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +21,7 @@ from voicecore.storage.file_views import AT_ONCE, BUSY_TIMEOUT_MS, FileViews
 from voicecore.storage.views import CONNECTIONS, PooledViews, Views
 
 CACHED_STATEMENTS = 512
+AGAIN_S = 0.02
 # How transactions begin: one that reads before it writes must own the write lock from its first statement on.
 READ, WRITE = "BEGIN", "BEGIN IMMEDIATE"
 SCHEMA_LOCK = 7016838  # any number, the same in every process
@@ -30,6 +34,10 @@ class EngineKind(Protocol):
 
     def arguments(self) -> dict[str, Any]:
         """What `create_async_engine` needs besides the URL."""
+        ...
+
+    def prepare(self, url: sa.URL) -> None:
+        """What is done once, before there are connections. Blocks. Raises OperationalError."""
         ...
 
     def views(self, engine: AsyncEngine) -> Views:
@@ -67,23 +75,37 @@ class Sqlite:
     def arguments(self) -> dict[str, Any]:
         return {"pool_size": 1, "connect_args": {"timeout": BUSY_TIMEOUT_MS / 1000}}  # there is one writer
 
+    def prepare(self, url: sa.URL) -> None:
+        # Who changes the mode is told at once that somebody else is there, without waiting for him: servers that start
+        # together take turns here.
+        until = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+        statement = "PRAGMA journal_mode=WAL"
+        while True:
+            try:
+                with contextlib.closing(sqlite3.connect(str(url.database))) as connection:
+                    connection.execute(statement)
+                return
+            except sqlite3.DatabaseError as error:
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise sa.exc.OperationalError(statement, None, error) from error
+                time.sleep(AGAIN_S)
+
     def views(self, engine: AsyncEngine) -> Views:
-        self._prepare(engine.sync_engine, WRITE, BUSY_TIMEOUT_MS)
+        self._configure(engine.sync_engine, WRITE, BUSY_TIMEOUT_MS)
         own = {"timeout": 0, "check_same_thread": False, "cached_statements": CACHED_STATEMENTS}
         url = engine.url.set(drivername="sqlite+pysqlite")
         pool = {"pool_size": AT_ONCE, "max_overflow": 0}
         reading = sa.create_engine(url, connect_args=own, json_deserializer=msgspec.json.decode, **pool)
-        self._prepare(reading, READ, 0)
+        self._configure(reading, READ, 0)
         return FileViews(reading)
 
-    def _prepare(self, engine: sa.Engine, begin: str, busy_timeout_ms: int) -> None:
+    def _configure(self, engine: sa.Engine, begin: str, busy_timeout_ms: int) -> None:
         @event.listens_for(engine, "connect")
         def connected(connection: Any, _record: Any) -> None:
             connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
             cursor = connection.cursor()
             for pragma in (
                 f"busy_timeout={BUSY_TIMEOUT_MS}",
-                "journal_mode=WAL",
                 "synchronous=NORMAL",
                 "foreign_keys=ON",
                 "cache_size=-8000",
@@ -149,6 +171,9 @@ class Postgres:
 
     def arguments(self) -> dict[str, Any]:
         return {"pool_size": CONNECTIONS, "pool_pre_ping": True}
+
+    def prepare(self, url: sa.URL) -> None:
+        return None
 
     def views(self, engine: AsyncEngine) -> Views:
         return PooledViews(engine)

@@ -347,3 +347,17 @@ async def test_nobody_waits_for_the_next_hours_sums(
     asked.clear()
     assert await total(database, agent) == (2, 2)
     assert not [one for one in asked if "count(" in one and "created_at <" in one]
+
+
+async def test_who_stops_looking_around_leaves_nothing_locked(sqlite_database: Database) -> None:
+    url = str(sqlite_database._engine.url)
+    for waits in range(12):
+        database = await Database.open(url)
+        looking = asyncio.create_task(database.look_around())
+        for _ in range(waits):
+            await asyncio.sleep(0)
+        looking.cancel()
+        await asyncio.wait([looking])
+        await database.close()
+        async with sqlite_database.write() as connection:
+            await connection.execute(sa.update(organizations).values(name="Q"))
