@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Hashable
@@ -153,5 +154,5 @@ class FileView:
 
 
 def _step_back() -> None:
-    with contextlib.suppress(OSError):  # where threads have no priority of their own
+    if sys.platform == "linux":  # elsewhere the number would be that of a process
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), THREADS_NICE)
