@@ -1,5 +1,5 @@
 """Sums over calls in two parts: those that began more than an hour ago, which hardly change and are remembered, and the
-rest, which is asked each time. So it is exact at every moment, and costs what the last hour costs."""
+rest, which is asked each time. So it is exact at every moment, and costs what the last hours cost, three at most."""
 
 from __future__ import annotations
 

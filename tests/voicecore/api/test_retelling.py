@@ -56,6 +56,13 @@ async def test_nothing_is_made_twice_until_it_changes(server: Server, looks: lis
     assert await names(crm) == ["New", *before]
 
 
+async def test_only_what_can_be_told_again_is(server: Server) -> None:
+    retold = [route for surface in server.surfaces for route in surface.routes if route.retold]
+    assert len(retold) > 20
+    for route in retold:
+        assert (route.method, route.status, route.body, route.media_type) == ("GET", 200, None, "application/json")
+
+
 async def test_a_second_later_it_is_made_again(server: Server, looks: list[str]) -> None:
     crm, now_s = await login(server), 0.0
     server.database.memory.clock = lambda: now_s
