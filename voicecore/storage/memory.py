@@ -7,6 +7,8 @@ It knows tables by their names only. What another process changed, it learns by 
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import re
 import time
 from collections import OrderedDict
@@ -70,6 +72,8 @@ class Memory:
         self._changing: frozenset[str] = frozenset()  # in the transaction that is being committed
         self._answers: OrderedDict[Hashable, Answer] = OrderedDict()
         self._rows = 0
+        self._ends: list[tuple[float, int, Hashable]] = []  # a heap: when answers end, each one's number, their keys
+        self._numbers = itertools.count()
         self._facts: dict[Hashable, tuple[Any, frozenset[str], int, float]] = {}
         self._tables: dict[Hashable, frozenset[str]] = {}
         self._asked: dict[Hashable, tuple[int, asyncio.Future[None]]] = {}
@@ -171,9 +175,11 @@ class Memory:
         if lasts_s <= 0 or len(rows.data) > LONGEST or not self.holds(question, as_of):
             return None
         self._forget(question.key)
+        self._forget_ended()
         first = rows.data[0] if rows.data else ()
         documents = tuple(at for at in range(len(first)) if any(not isinstance(row[at], _PLAIN) for row in rows.data))
         answer = self._answers[question.key] = Answer(rows, documents, as_of, self.clock() + lasts_s)
+        heapq.heappush(self._ends, (answer.until_s, next(self._numbers), question.key))
         self._rows += len(rows.data) + 1
         while self._rows > MOST_ROWS:
             self._forget(next(iter(self._answers)))
@@ -185,6 +191,14 @@ class Memory:
             worth = question.settled and took_s >= SHARED_FROM_S
             return min(took_s * SHARED_PER_COST, SHARED_S) if worth else 0.0
         return min(max(took_s * PER_COST, ALONE_S), SUMS_S) if question.settled else ALONE_S
+
+    def _forget_ended(self) -> None:
+        """Most are asked once, for they name an instant: nobody would come upon them again."""
+        now = self.clock()
+        while self._ends and self._ends[0][0] <= now:
+            key = heapq.heappop(self._ends)[2]
+            if (answer := self._answers.get(key)) is not None and answer.until_s <= now:
+                self._forget(key)
 
     def _forget(self, key: Hashable) -> None:
         answer = self._answers.pop(key, None)

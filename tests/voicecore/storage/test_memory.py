@@ -242,6 +242,22 @@ async def test_memory_is_bounded(database: Database, agent: Agent, monkeypatch: 
     assert len(memory._answers) == 10 == memory._rows
 
 
+async def test_what_nobody_asks_again_does_not_pile_up(database: Database, agent: Agent) -> None:
+    now_s = 0.0
+    database.memory = memory = Memory(database.memory._dialect, alone=True, clock=lambda: now_s)
+    lasting = sa.select(organizations.c.name).execution_options(settled=True)
+    async with database.read() as connection:
+        await connection.execute(lasting)
+        for number in range(60):  # each names another instant, as polling does
+            now_s = number * 0.5
+            await connection.execute(sa.select(organizations.c.uid).where(organizations.c.name == str(number)))
+            await connection.execute(lasting)
+            assert len(memory._answers) <= 4
+        assert memory._rows <= 8
+        assert len(memory._ends) <= 6
+        assert connection.remembers(lasting)
+
+
 async def test_a_database_that_learns_answers_on(sqlite_database: Database) -> None:
     agent = await make_agent(sqlite_database)
     await store(sqlite_database, *(ended(agent) for _ in range(50)))
