@@ -22,7 +22,8 @@ from benchmarks import callers, sounds
 from benchmarks.callers import TELEPHONE_HZ, Signal
 from config.schema import TurnPolicy
 from pipelines.audio import FRAME_MS
-from pipelines.machines.endpointing import Endpointer, SpeechStarted
+from pipelines.machines.boundaries import SpeechStarted
+from pipelines.machines.endpointing import Endpointer
 from pipelines.registry import make
 from pipelines.stages import Vad, VadStream
 

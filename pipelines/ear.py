@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Sequence
 
 from pipelines.audio import FRAME_MS, rms
-from pipelines.machines.endpointing import Boundary, Endpointer, SpeechPaused
+from pipelines.machines.boundaries import Boundary, SpeechPaused
+from pipelines.machines.endpointing import Endpointer
 from pipelines.stages import Expect, SttSession, VadStream
 
 PREROLL_MS = 300

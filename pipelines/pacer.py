@@ -101,7 +101,7 @@ class Pacer:
 
     def _tick(self) -> None:
         now = self._loop.time()
-        self._note_lag(now)
+        self.note_lag((now - self._due) * 1000.0)
         missed = max(0, int((now - self._due) / TICK_S))
         first = self._ticks + 1
         self._ticks += missed + 1
@@ -145,8 +145,9 @@ class Pacer:
             return overdue_ms
         return max(self._lag_ms, self._last_lag_ms, overdue_ms)
 
-    def _note_lag(self, now: float) -> None:
-        lag_ms = (now - self._due) * 1000.0
+    def note_lag(self, lag_ms: float) -> None:
+        """Something was done so much later than it was due."""
+        now = self._loop.time()
         if now - self._lag_window > LAG_WINDOW_S:
             self._last_lag_ms, self._lag_ms, self._lag_window = self._lag_ms, 0.0, now
         self._lag_ms = max(self._lag_ms, lag_ms)

@@ -13,13 +13,7 @@ from pipelines.ending import Ending
 from pipelines.errors import StageError
 from pipelines.events import EventKind
 from pipelines.listener import Listener
-from pipelines.machines.endpointing import (
-    Boundary,
-    SpeechPaused,
-    SpeechResumed,
-    SpeechStarted,
-    TurnEnded,
-)
+from pipelines.machines.boundaries import Boundary, SpeechPaused, SpeechResumed, SpeechStarted, TurnEnded
 from pipelines.machines.overlap import NOTHING_ASKED, Evidence
 from pipelines.machines.silence import Silence
 from pipelines.machines.turns import Command, Floor, TurnMachine

@@ -55,6 +55,10 @@ ensure_environment() {
     "$python" -m pip install -qq --disable-pip-version-check --require-hashes -r "$root/requirements.lock" >&2
     "$python" -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e "$root" >&2
     "$python" -m compileall -q "$root/config" "$root/pipelines" "$root/voicecore" # else the first start would
+    if command -v "${CC:-cc}" >/dev/null; then
+      echo "Compiling what every frame of audio passes through …" >&2
+      "$python" -m voicecore compile >/dev/null || echo "It works without, with fewer calls a core." >&2
+    fi
     rm -f -- "$unfinished"
     printf '%s\n' "$wanted" >"$stamp"
   fi

@@ -46,7 +46,7 @@ def test_the_wheel_has_nothing_but_the_packages(wheel: zipfile.ZipFile) -> None:
 
 def test_the_wheel_announces_the_command(wheel: zipfile.ZipFile) -> None:
     (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/entry_points.txt"))
-    assert "voicecore = voicecore.cli:main" in wheel.read(name).decode().splitlines()
+    assert "voicecore = voicecore.__main__:start" in wheel.read(name).decode().splitlines()
 
 
 def name_of(requirement: str) -> str:

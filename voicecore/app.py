@@ -190,9 +190,8 @@ def _media(
     tickets = Tickets(load_secret(data / SECRET_FILE), fellows)
     signature = CarrierSignature(settings.twilio, settings.public_url)
     overhearing = Overhearing(records.database, records.call_log.flush)
-    gateway = Gateway(
-        settings.media, reception, records.accounts, tickets, signature, board.admission, board.live, overhearing
-    )
+    access = (records.accounts, tickets, signature)
+    gateway = Gateway(settings.media, reception, *access, board.admission, board.live, board.rota, overhearing)
     requests = CarrierRequests(settings.public_url, signature, records.tokens)
     webhooks = [
         *VoiceWebhook(settings, board.admission, briefings, tickets, requests, warmup).routes(),

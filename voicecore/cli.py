@@ -21,6 +21,7 @@ COMMANDS = {
     "calls": "list the calls of this machine's server, or draw one as a waterfall",
     "replay": "run a stored call again with other settings and compare what happens",
     "engine": "serve an engine to other gateways: whisper, behind OpenAI's transcription protocol",
+    "compile": "turn the hot path into machine code: a core holds more calls",
     "doctor": "check this environment and say what to do about what is missing",
     "secrets": "keep the keys of providers, encrypted",
     "users": "list users, and let in again who lost a password or a second factor",

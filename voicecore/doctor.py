@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from config.schema import ServerSettings
 from pipelines.errors import NotFound, VoicecoreError
+from voicecore import compiled
 from voicecore.engine_check import engine as engine
 from voicecore.engine_check import engines as engines
 from voicecore.findings import Finding as Finding
@@ -29,6 +30,7 @@ async def examine(settings: ServerSettings, *, online: bool = False) -> AsyncIte
     """All checks, in the order in which they would stop a server from starting. `online`: providers are asked, too."""
     yield python()
     yield packages()
+    yield hot_path()
     async for finding in engines(settings, online=online):
         yield finding
     yield data_folder(settings)
@@ -56,6 +58,13 @@ def packages() -> Finding:
     if missing:
         return Finding("packages", Verdict.FAIL, f"missing: {', '.join(missing)}", "pip install voicecore")
     return Finding("packages", Verdict.OK, f"{len(names)} required packages")
+
+
+def hot_path(folder: Path = compiled.FOLDER) -> Finding:
+    if compiled.is_fresh(folder):
+        return Finding("hot path", Verdict.OK, "compiled")
+    what = "compiled from other sources, so it is not used" if folder.exists() else "not compiled: fewer calls a core"
+    return Finding("hot path", Verdict.WARN, what, "voicecore compile")
 
 
 def _installed(name: str) -> bool:

@@ -23,6 +23,7 @@ from voicecore.domain.accounts import Permission, Principal
 from voicecore.heap import Sweeper
 from voicecore.live import LiveCalls
 from voicecore.reception import Reception
+from voicecore.rota import Rota
 from voicecore.services.accounts import Accounts
 from voicecore.services.overhearing import Overhearing
 from voicecore.session import CallSession
@@ -60,9 +61,11 @@ class Gateway:
         signature: CarrierSignature,
         admission: Admission,
         live: LiveCalls,
+        rota: Rota,
         overhearing: Overhearing,
     ) -> None:
         self.live = live
+        self.rota = rota
         self._overhearing = overhearing
         self.media = media
         self.admission = admission

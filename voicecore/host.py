@@ -9,6 +9,7 @@ from pipelines.outlet import Outlet
 from voicecore.calling import Announcement, Line
 from voicecore.domain.accounts import Principal
 from voicecore.live import LiveCalls
+from voicecore.rota import Rota
 
 if TYPE_CHECKING:
     from voicecore.session import CallSession
@@ -20,6 +21,8 @@ class Host(Protocol):
     media: MediaSettings
 
     live: LiveCalls
+
+    rota: Rota
 
     async def authenticate(self, token: str) -> Principal: ...
 

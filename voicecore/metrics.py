@@ -16,6 +16,7 @@ from pipelines.journal import Journal
 from pipelines.machines.speculation import Ledger
 from pipelines.pacer import Pacer
 from pipelines.timing import Turn, response_latency_ms, waterfall
+from voicecore import compiled
 from voicecore.admission import Admission, Refusal
 from voicecore.domain.calls import MediaHealth
 from voicecore.engine_metrics import EngineMetrics, benched
@@ -187,5 +188,6 @@ class LoadMetrics(Collector):
             ),
             benched(self._engines),
             GaugeMetricFamily("voicecore_media_connections", "Open media sockets", self._admission.active),
+            GaugeMetricFamily("voicecore_compiled", "1: the hot path is machine code", float(compiled.in_use())),
             GaugeMetricFamily("voicecore_tasks", "Tasks on the event loop", len(asyncio.all_tasks())),
         ]

@@ -41,8 +41,8 @@ class RecordingThread:
         self._work: deque[Callable[[], None]] = deque()
         self._wake = threading.Event()
         self._closing = False
-        self._thread = threading.Thread(target=self._run, name="recordings", daemon=True)
-        self._thread.start()
+        self._writing = threading.Thread(target=self._run, name="recordings", daemon=True)
+        self._writing.start()
 
     def submit(self, work: Callable[[], None], *, soon: bool = False) -> bool:
         """False: the disk is so far behind that this was not taken."""
@@ -57,7 +57,7 @@ class RecordingThread:
         """Write what is left. Blocks."""
         self._closing = True
         self._wake.set()
-        self._thread.join()
+        self._writing.join()
 
     def _run(self) -> None:
         while not self._closing:
@@ -92,13 +92,13 @@ class Recorder:
         "_spoken",
         "_spoken_from_ms",
         "_spoken_until_ms",
-        "_thread",
         "_trace",
         "_trace_file",
+        "_writing",
     )
 
     def __init__(self, thread: RecordingThread, path: Path, rate_hz: int) -> None:
-        self._thread = thread
+        self._writing = thread
         self._file = StereoFile(path, rate_hz)
         self._trace = path.with_suffix(TRACE_SUFFIX)
         self._trace_file: FileIO | None = None  # the thread's, like the other one
@@ -160,7 +160,7 @@ class Recorder:
                 if self._trace_file is not None:
                     self._trace_file.close()
 
-        if not self._thread.submit(work, soon=True):
+        if not self._writing.submit(work, soon=True):
             done(None)
 
     def _hand_over(self, now_ms: float) -> None:
@@ -172,7 +172,7 @@ class Recorder:
             self._file.write(pieces, now_ms - HELD_BACK_MS)
             self._write_down(notes)
 
-        if not self._thread.submit(work):
+        if not self._writing.submit(work):
             self._lost += len(pieces)
             self._notes = notes
 

@@ -65,7 +65,7 @@ class CallSession:
         self.call_id = ""  # of the call's row, once there is one
         self._announced: Announcement | Authenticated | None = None
         self._conversation: Conversation | None = None
-        self._hearing = Hearing(dialect.outbound, self._loop.time)
+        self._hearing = self._new_hearing()
         self._outgoing = Outgoing(socket, dialect)
         self._early_bytes = 0
         self._connected = True
@@ -255,9 +255,13 @@ class CallSession:
             return
         self._begin(announcement)
 
+    def _new_hearing(self) -> Hearing:
+        failed = partial(self.end, EndReason.PIPELINE_FAILED)
+        return Hearing(self._dialect.outbound, self._loop.time, self._host.rota, failed)
+
     def _begin(self, announced: Announcement | Authenticated) -> None:
         self._announced = announced
-        self._hearing = Hearing(self._dialect.outbound, self._loop.time)  # only now its format is certain
+        self._hearing = self._new_hearing()  # only now its format is certain
         self._phase = Phase.PREPARING
         self._busy = True
         self._host.start(self)

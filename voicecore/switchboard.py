@@ -17,12 +17,14 @@ from voicecore.fellows import Fellows
 from voicecore.live import LiveCalls
 from voicecore.metrics import LoadMetrics
 from voicecore.records import Records
+from voicecore.rota import Rota
 from voicecore.services.outbound import Outbound
 from voicecore.services.transfers import Transfers
 
 
 class Switchboard(msgspec.Struct, frozen=True):
     pacer: Pacer
+    rota: Rota
     admission: Admission
     live: LiveCalls
     outbound: Outbound
@@ -59,4 +61,4 @@ def switchboard(
     common = (records.database, settings.carrier, records.tokens, carrier, live)
     outbound = Outbound(*common, admission, reached_at)
     stack.push_async_callback(outbound.idle)  # the carrier is asked with deadlines of its own
-    return Switchboard(pacer, admission, live, outbound, Transfers(*common, reached_at))
+    return Switchboard(pacer, Rota(pacer.note_lag), admission, live, outbound, Transfers(*common, reached_at))

@@ -13,7 +13,7 @@ from random import Random
 
 import msgspec
 
-from benchmarks.capacity.figures import Answer, Figures
+from benchmarks.capacity.figures import BLOCK_FRAMES, Answer, Figures
 from benchmarks.capacity.speech import SILENCE, Utterance
 
 FRAME_MS = 20
@@ -66,8 +66,15 @@ class Caller:
     """One call. `send` takes whole text messages; `frame` is to be called every 20 ms until `hang_up`."""
 
     def __init__(
-        self, number: int, script: list[Utterance], figures: Figures, send: Callable[[bytes], None], barge_in: bool
+        self,
+        number: int,
+        script: list[Utterance],
+        figures: Figures,
+        send: Callable[[bytes], None],
+        barge_in: bool,
+        place: int | None = None,
     ) -> None:
+        """`place`: every utterance waits until so many frames of a block of our voice detector have passed."""
         self._random = Random(number)
         self._script = script
         self._next = self._first = first_utterance(number, len(script))
@@ -79,6 +86,8 @@ class Caller:
         self._middle = b'","streamSid":"' + self._sid + b'","media":{"track":"inbound","chunk":"'
         self._sequence = 1
         self._chunk = 0
+        self._place = place
+        self._lead = 0  # frames before the utterance
         self._phase = Phase.GREETED
         self._since_ms = 0.0
         self._think_ms = 0.0
@@ -150,7 +159,7 @@ class Caller:
         self._answer = Answer(
             utterance=utterance.name,
             turn=self._next - self._first - 1,
-            opening=self._script[self._first].name,
+            lead=self._lead,
             speech_end_ms=began_ms + utterance.speech_end_ms,
             voiced_end_ms=began_ms + utterance.voiced_end_ms,
         )
@@ -164,17 +173,23 @@ class Caller:
         elif phase is Phase.HEARING:
             if self._barge_in and self._answer is not None and now_ms - self._answer.first_ms > BARGE_IN_AFTER_MS:
                 self._speak(now_ms, Phase.INTERRUPTING)
-            elif now_ms - self._buffer_end_ms > self._think_ms:
+            elif now_ms - self._buffer_end_ms > self._think_ms and self._in_place():
                 self._figures.finish(self._answer)
                 self._answer = None
                 self._speak(now_ms, Phase.TALKING)
-        elif self._heard_any:
-            if now_ms - self._buffer_end_ms > ANSWER_OVER_MS:
-                self._speak(now_ms, Phase.TALKING)
-        elif now_ms - self._since_ms > GREETING_WAIT_MS:
+        elif self._greeting_is_over(now_ms) and self._in_place():
             self._speak(now_ms, Phase.TALKING)
 
+    def _greeting_is_over(self, now_ms: float) -> bool:
+        if self._heard_any:
+            return now_ms - self._buffer_end_ms > ANSWER_OVER_MS
+        return now_ms - self._since_ms > GREETING_WAIT_MS
+
+    def _in_place(self) -> bool:
+        return self._place is None or self._chunk % BLOCK_FRAMES == self._place
+
     def _speak(self, now_ms: float, phase: Phase) -> None:
+        self._lead = self._chunk
         self._utterance = self._script[self._next % len(self._script)]
         self._next += 1
         self._position = 0

@@ -10,13 +10,19 @@ from collections.abc import Sequence
 
 import msgspec
 
+from pipelines.audio import FRAME_MS
+
+# Our voice detector judges blocks of half a second: where in one of them an utterance begins may shift its end by
+# some frames.
+BLOCK_FRAMES = 500 // FRAME_MS
+
 
 class Answer(msgspec.Struct):
     """One utterance and the answer to it, in milliseconds of the generator's clock."""
 
     utterance: str
     turn: int  # of the call, from 0
-    opening: str  # the call's first utterance: the others follow in the script's order
+    lead: int  # frames that the call had sent when the utterance began
     speech_end_ms: float
     voiced_end_ms: float
     first_ms: float = 0.0  # the first message of audible audio arrived
@@ -32,12 +38,13 @@ class Answer(msgspec.Struct):
 class Expected(msgspec.Struct, frozen=True):
     """Last audible sample → first audio of the answer, in milliseconds."""
 
-    early: dict[tuple[str, int], float]  # by the call's first utterance and the turn, while we get to know the caller
-    later: dict[tuple[str, str], float]  # by the call's first utterance and this one
+    early: dict[tuple[str, int, int], float]  # by utterance, place in a block and turn, until we know the caller
+    later: dict[tuple[str, int], float]  # by utterance and place in a block
 
     def of(self, answer: Answer) -> float:
-        known = self.early.get((answer.opening, answer.turn))
-        return self.later[answer.opening, answer.utterance] if known is None else known
+        place = answer.lead % BLOCK_FRAMES
+        known = self.early.get((answer.utterance, place, answer.turn))
+        return self.later[answer.utterance, place] if known is None else known
 
 
 class Figures:

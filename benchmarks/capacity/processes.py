@@ -57,6 +57,7 @@ class ServerProcess:
         self._log = log
         self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
+        self._port = 0
         self.started_s = 0.0
 
     def start(self) -> None:
@@ -75,6 +76,7 @@ class ServerProcess:
 
     async def until_listening(self, port: int) -> float:
         """Seconds from the start of the process until it accepts a connection. Raises ServerFailed."""
+        self._port = port
         while True:
             self.check()
             try:
@@ -87,6 +89,11 @@ class ServerProcess:
             ready_s = time.monotonic() - self.started_s
             writer.close()
             return ready_s
+
+    async def start_again(self) -> None:
+        """After `stop`, on the same port and folder. Raises ServerFailed."""
+        self.start()
+        await self.until_listening(self._port)
 
     def check(self) -> None:
         """Raises ServerFailed when it is not running."""

@@ -1,6 +1,7 @@
 """Measures one server at rising numbers of calls: one point after another on the same process, then a bisection.
 
-A point holds when its p95 stays within 100 ms of one call's, with no gap, no missed turn, and no call lost.
+After a point that fails, the server is started anew: the next one must not pay for what has piled up. A point holds
+when its p95 stays within 100 ms of one call's, with no gap, no missed turn, and no call lost.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ SETTLE_S = 4.0
 DISTURBED_PCT = 15.0  # of the server's core, used by others: a failure there is looked at once more
 GENERATOR_LATE = "generator late"
 GENERATOR_FULL_PCT = 90.0  # of its core: more calls would measure the generator
+DOUBLED_BELOW = 512  # from there on half as many more are tried: twice as many would measure the generator
 CLEARLY_LATE_MS = 20.0  # generator's own lateness, p95, above which a point says nothing of the server
 
 
@@ -116,20 +118,24 @@ class Search:
                 if point.generator_cpu_pct > GENERATOR_FULL_PCT:
                     found.bounded_by = f"generator at its limit: at least {good}"
                     break
-            elif GENERATOR_LATE in point.why_not:
-                found.bounded_by = f"{point.why_not} at {calls}: at least {good}"
-                break
             else:
                 bad, found.bounded_by = calls, point.why_not
+                await self._start_anew()
             if bad and (bad - good) <= max(1, int(self._plan.precision * good)):
                 break
-            calls = (good + bad) // 2 if bad else calls * 2
+            rising = calls * 2 if calls < DOUBLED_BELOW else calls * 3 // 2
+            calls = (good + bad) // 2 if bad else rising
             if calls > self._contender.most:
                 found.bounded_by = "not searched further"
                 break
         else:
             found.bounded_by = found.bounded_by or "time"
         found.calls_per_core = good
+
+    async def _start_anew(self) -> None:
+        await self._generator.resize(0, per_second=math.inf)
+        await asyncio.to_thread(self._server.stop)
+        await self._server.start_again()
 
     def _needs_s(self, calls: int) -> float:
         """About how long the next point takes."""

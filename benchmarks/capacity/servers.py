@@ -77,7 +77,7 @@ def ours(waits: Waits, expected: Expected, *, vad: str = "{provider: webrtc}", n
             webhook=f"http://127.0.0.1:{port}/webhooks/twilio/voice",
         )
 
-    return Contender(name, start, expected, first_guess=64, most=4096)
+    return Contender(name, start, expected, first_guess=128, most=4096)
 
 
 def floor(waits: Waits) -> Contender:

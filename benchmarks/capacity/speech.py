@@ -13,7 +13,8 @@ import msgspec
 
 from config.schema import TurnPolicy
 from pipelines.audio import FRAME_MS, Codec, to_pcm16
-from pipelines.machines.endpointing import Endpointer, SpeechStarted, TurnEnded
+from pipelines.machines.boundaries import SpeechStarted, TurnEnded
+from pipelines.machines.endpointing import Endpointer
 from pipelines.providers.webrtc import WebrtcVadOptions, WebrtcVadStream
 from voicecore.phone import clips
 from voicecore.phone.dialect import encode_payload

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-import msgspec
-
 from config.schema import TurnPolicy
+from pipelines.machines.boundaries import Boundary, SpeechPaused, SpeechResumed, SpeechStarted, TurnEnded
 from pipelines.machines.patience import Patience
 from pipelines.machines.words import words_of
 
@@ -33,28 +32,6 @@ class Speech(Enum):
     STARTING = auto()
     SPEAKING = auto()
     PAUSED = auto()
-
-
-class SpeechStarted(msgspec.Struct, frozen=True):
-    at_ms: float  # first sample
-
-
-class SpeechPaused(msgspec.Struct, frozen=True):
-    """A stable pause: recognition can be flushed now, the turn may go on."""
-
-    speech_end_ms: float
-
-
-class SpeechResumed(msgspec.Struct, frozen=True):
-    at_ms: float
-
-
-class TurnEnded(msgspec.Struct, frozen=True):
-    speech_end_ms: float
-    decided_ms: float
-
-
-Boundary = SpeechStarted | SpeechPaused | SpeechResumed | TurnEnded
 
 
 class Endpointer:

@@ -46,6 +46,13 @@ NO_EVIDENCE = Evidence()
 NOTHING_ASKED = Asked()
 
 
+class Verdict(msgspec.Struct, frozen=True):
+    """What overlapping speech was judged to be, for the record."""
+
+    barge_in: bool
+    reason: str
+
+
 class Play(Enum):
     """The agent's voice during the overlap."""
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections import deque
 from math import inf
 
-import msgspec
-
 from pipelines.audio import FRAME_MS, AudioFormat, silence
 from pipelines.machines.line import Line
 from pipelines.machines.spoken import Spoken
@@ -21,12 +19,15 @@ from pipelines.stages import Word
 CHUNK_MS = 60.0
 
 
-class Release(msgspec.Struct, frozen=True):
+class Release:
     """Bytes for the socket now, and when (call time) their first sample will be heard."""
 
-    audio: bytes
-    heard_at_ms: float
-    last: bool  # nothing of this reply remains
+    __slots__ = ("audio", "heard_at_ms", "last")
+
+    def __init__(self, audio: bytes, heard_at_ms: float, last: bool) -> None:
+        self.audio = audio
+        self.heard_at_ms = heard_at_ms
+        self.last = last  # nothing of this reply remains
 
 
 class Playout:

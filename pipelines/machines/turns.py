@@ -14,11 +14,19 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-import msgspec
-
 from config.schema import TurnPolicy
 from pipelines.errors import IllegalTransition
-from pipelines.machines.overlap import LEAST_MS, NO_EVIDENCE, NOTHING_ASKED, Asked, Evidence, Overlap, Play, Step
+from pipelines.machines.overlap import (
+    LEAST_MS,
+    NO_EVIDENCE,
+    NOTHING_ASKED,
+    Asked,
+    Evidence,
+    Overlap,
+    Play,
+    Step,
+    Verdict,
+)
 from pipelines.machines.words import word_lists
 from pipelines.stages import Expect
 
@@ -45,13 +53,6 @@ class Command(Enum):
     HUSH_PLAYOUT = auto()  # nothing of it is
     RESUME_PLAYOUT = auto()
     CANCEL_REPLY = auto()  # stop generating, clear what was sent, truncate the history
-
-
-class Verdict(msgspec.Struct, frozen=True):
-    """What overlapping speech was judged to be, for the record."""
-
-    barge_in: bool
-    reason: str
 
 
 TAIL_MS = 250.0  # our own voice comes back this long after it was heard out, at most

@@ -7,14 +7,11 @@ little later. Answers frame by frame; how long speech must last, and what a paus
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import _webrtcvad  # the C functions of `webrtcvad`: its class around them costs a sixth of a frame
-import msgspec
-from msgspec import Meta
 
 from pipelines.audio import FRAME_MS, rms
 from pipelines.errors import AudioFormatError
+from pipelines.providers._webrtc_options import WebrtcVadOptions as WebrtcVadOptions
 from pipelines.registry import ProviderSpec
 
 _process = _webrtcvad.process
@@ -52,13 +49,6 @@ _FIRST_FLOOR_DBFS = -22.5
 _CLEAR = 10.0  # peak over gate
 _DROWNED_FRAMES = 100 // FRAME_MS
 _DROWNED = _DROWNED_FRAMES / (_CLEAR - 2.5)  # all of them at 8 dB
-
-
-class WebrtcVadOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    mode: Annotated[int, Meta(ge=0, le=3)] = 2  # the detector's own strictness
-    margin_db: Annotated[float, Meta(ge=0, le=30)] = 3.5  # speech is this much above the noise
-    min_level_dbfs: Annotated[float, Meta(ge=-90, le=0)] = -54.0  # and this loud in any case
-    range_db: Annotated[float, Meta(ge=10, le=90)] = 30.0  # and not this much below the speech just heard
 
 
 def _amplitude(dbfs: float) -> float:
@@ -123,7 +113,8 @@ class WebrtcVadStream:
         if (quiet and len(self._block) % 3) or not _process(self._detector, self._rate_hz, pcm, len(pcm) // 2) or quiet:
             return self._lasts()
         # The peak fades by 6 dB a second, so that a quieter speaker is heard after a loud one.
-        self._peak = peak = max(self._peak * 0.986, level)
+        peak = max(self._peak * 0.986, float(level))
+        self._peak = peak
         if level < peak * self._range:
             return self._lasts()
         self._said += 1
@@ -155,10 +146,10 @@ class WebrtcVadStream:
         if steady or (self._said < _MOSTLY_SPEECH and high < low * _WIDE):
             self._tops.append(high)
             del self._tops[:-_TOP_BLOCKS]
-        floor: float = min(self._floors)
-        noise = max(floor, high) if steady else floor
+        floor = float(min(self._floors))
+        noise = max(floor, float(high)) if steady else floor
         if self._tops:
-            top = min(sorted(self._tops)[int(len(self._tops) * _TOP_SHARE)], floor * _TOP_OVER_FLOOR)
+            top = min(float(sorted(self._tops)[int(len(self._tops) * _TOP_SHARE)]), floor * _TOP_OVER_FLOOR)
             if len(self._tops) == _TOP_BLOCKS:
                 top = min(top, max(top, self._peak * _UNDER_PEAK) / self._margin)
             noise = max(noise, top)

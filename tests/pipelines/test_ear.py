@@ -8,7 +8,8 @@ from scripted import Codebook, LoudnessVad, Recogniser, tone
 from config.schema import TurnPolicy
 from pipelines.audio import TELEPHONE, silence, to_pcm16
 from pipelines.ear import PREROLL_MS, Ear
-from pipelines.machines.endpointing import Boundary, Endpointer, SpeechPaused, SpeechStarted, TurnEnded
+from pipelines.machines.boundaries import Boundary, SpeechPaused, SpeechStarted, TurnEnded
+from pipelines.machines.endpointing import Endpointer
 from pipelines.stages import Expect
 
 QUIET = to_pcm16(silence(TELEPHONE, 20), TELEPHONE.codec)

@@ -17,7 +17,7 @@ import uvloop
 from config.loader import load
 from config.schema import ServerSettings
 from pipelines.errors import ConfigError
-from voicecore import heap, logs
+from voicecore import compiled, heap, logs
 from voicecore.app import Server, running, url_of
 from voicecore.data_directory import data_ready
 from voicecore.fleet.parent import Fleet
@@ -154,14 +154,17 @@ def banner(where: Where) -> str:
     settings, url = where.settings, where.url
     public = settings.public_url.rstrip("/") or url
     processes = f", {settings.workers} processes" if settings.workers > 1 else ""
+    made = ", compiled" if compiled.in_use() else ""
     lines = [
         "",
-        f"voicecore serves on {url} with the {settings.pipeline} pipeline{processes}",
+        f"voicecore serves on {url} with the {settings.pipeline} pipeline{processes}{made}",
         f"  API            {url}/docs   (metrics {url}/metrics)",
         f"  Twilio         voice webhook: POST {public}/webhooks/twilio/voice",
         f"  your own call  voicecore call --url {url} --say 'what are your opening hours'",
         f"  calls          voicecore calls --data {settings.data}",
     ]
+    if compiled.FOLDER.exists() and not compiled.in_use():
+        lines.append("  NOTE           the sources have changed since `voicecore compile`, so what it made is not used")
     if where.credentials.is_file():
         lines.insert(3, f"  login          e-mail and password are in {where.credentials}")
     if not settings.twilio.auth_token:

@@ -51,7 +51,7 @@ class Child:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "voicecore.fleet.member", str(theirs.fileno()), pass_fds=[theirs.fileno()]
+                sys.executable, "-m", "voicecore.fleet", str(theirs.fileno()), pass_fds=[theirs.fileno()]
             )
         ours.send(msgspec.msgpack.encode(Orders(settings, port, self.node)))
         self._channel = Channel(ours, self._received, lambda: None)

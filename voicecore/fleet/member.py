@@ -1,4 +1,4 @@
-"""One serving process of a fleet: `python -m voicecore.fleet.member FD`, started by the parent.
+"""One serving process of a fleet: `python -m voicecore.fleet FD`, started by the parent.
 
 The settings come as the first message over the channel, so that no secret stands in a command line. It
 ends when it is told to, and when the parent is gone.
@@ -150,6 +150,7 @@ async def _drain(server: Server, orders: Drain) -> None:
 
 
 def main() -> int:
+    """The process of a member. Its exit status."""
     end = socket.socket(fileno=int(sys.argv[1]))
     orders = msgspec.msgpack.decode(end.recv(1 << 20), type=Orders)
     logs.configure(orders.settings.log_level)
@@ -165,7 +166,3 @@ def main() -> int:
         except BrokenPipeError:  # whoever read the log went with the parent
             return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

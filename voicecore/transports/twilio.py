@@ -1,7 +1,6 @@
 """Twilio Media Streams, bidirectional: https://www.twilio.com/docs/voice/media-streams/websocket-messages.
 
-A sans-I/O codec. All of Twilio's numbers are strings; integers are taken as well, since other senders of
-this dialect use them.
+A sans-I/O codec.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import msgspec
 
 from pipelines.audio import TELEPHONE
 from pipelines.errors import ProtocolError
+from voicecore.transports import twilio_messages as wire
 from voicecore.transports.messages import (
     Audio,
     Dtmf,
@@ -23,70 +23,10 @@ from voicecore.transports.messages import (
     Stopped,
 )
 
-Number = str | int
-
-
-class _MediaFormat(msgspec.Struct):
-    encoding: str = "audio/x-mulaw"
-    sample_rate: Number = msgspec.field(default=8000, name="sampleRate")
-    channels: Number = 1
-
-
-class _StartBody(msgspec.Struct):
-    call_sid: str = msgspec.field(default="", name="callSid")
-    account_sid: str = msgspec.field(default="", name="accountSid")
-    stream_sid: str = msgspec.field(default="", name="streamSid")
-    media_format: _MediaFormat = msgspec.field(default_factory=_MediaFormat, name="mediaFormat")
-    custom_parameters: dict[str, str] = msgspec.field(default_factory=dict, name="customParameters")
-
-
-class _MediaBody(msgspec.Struct, gc=False):
-    payload: bytes
-    chunk: Number | None = None
-    track: str = "inbound"
-
-
-class _MarkBody(msgspec.Struct, gc=False):
-    name: str
-
-
-class _DtmfBody(msgspec.Struct):
-    digit: str
-
-
-class _Connected(msgspec.Struct, tag_field="event", tag="connected"):
-    pass
-
-
-class _Start(msgspec.Struct, tag_field="event", tag="start"):
-    start: _StartBody
-    stream_sid: str = msgspec.field(default="", name="streamSid")
-
-
-class _Media(msgspec.Struct, tag_field="event", tag="media", gc=False):
-    media: _MediaBody
-
-
-class _Mark(msgspec.Struct, tag_field="event", tag="mark", gc=False):
-    mark: _MarkBody
-
-
-class _Dtmf(msgspec.Struct, tag_field="event", tag="dtmf"):
-    dtmf: _DtmfBody
-
-
-class _Stop(msgspec.Struct, tag_field="event", tag="stop"):
-    pass
-
-
-class _AnyEvent(msgspec.Struct):
-    event: str
-
-
-_decode = msgspec.json.Decoder(_Connected | _Start | _Media | _Mark | _Dtmf | _Stop).decode
+_decode = msgspec.json.Decoder(wire.Connected | wire.Start | wire.Media | wire.Mark | wire.Dtmf | wire.Stop).decode
 # Deep nesting in a member that we skip exhausts the decoder's stack: as malformed as the rest.
 _MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_decode_any = msgspec.json.Decoder(_AnyEvent).decode
+_decode_any = msgspec.json.Decoder(wire.AnyEvent).decode
 _KNOWN = frozenset({"connected", "start", "media", "mark", "dtmf", "stop"})
 LONGEST_ID = 256
 
@@ -108,20 +48,20 @@ class TwilioDialect:
             parsed = _decode(message)
         except _MALFORMED as error:
             return self._unknown(message, error)
-        if type(parsed) is _Media:
+        if type(parsed) is wire.Media:
             media = parsed.media
             if media.track != "inbound":
                 return Ignored()
             return Audio(media.payload, _number(media.chunk, "media.chunk"))
-        if type(parsed) is _Mark:
+        if type(parsed) is wire.Mark:
             return MarkReturned(parsed.mark.name)
-        if type(parsed) is _Start:
+        if type(parsed) is wire.Start:
             return self._start(parsed)
-        if type(parsed) is _Dtmf:
+        if type(parsed) is wire.Dtmf:
             if parsed.dtmf.digit not in "0123456789*#ABCD" or len(parsed.dtmf.digit) != 1:
                 raise ProtocolError("dtmf.digit is not one of 0-9 * # A-D")
             return Dtmf(parsed.dtmf.digit)
-        return Stopped() if type(parsed) is _Stop else Opened()
+        return Stopped() if type(parsed) is wire.Stop else Opened()
 
     def _unknown(self, message: bytes | memoryview, error: Exception) -> Inbound:
         try:
@@ -132,7 +72,7 @@ class TwilioDialect:
             raise ProtocolError(f'"{event}" message: {error}') from error
         return Ignored()
 
-    def _start(self, message: _Start) -> Started:
+    def _start(self, message: wire.Start) -> Started:
         body = message.start
         if self._started:
             raise ProtocolError("a second start message on one stream")
@@ -168,14 +108,14 @@ class TwilioDialect:
         return None
 
 
-def _number(value: Number | None, field: str) -> int | None:
+def _number(value: wire.Number | None, field: str) -> int | None:
     try:
         return None if value is None else int(value)
     except ValueError as error:
         raise ProtocolError(f"{field} is not a number") from error
 
 
-def _unsupported(announced: _MediaFormat) -> str:
+def _unsupported(announced: wire.MediaFormat) -> str:
     rate, channels = _number(announced.sample_rate, "sampleRate"), _number(announced.channels, "channels")
     if announced.encoding == "audio/x-mulaw" and rate == 8000 and channels == 1:
         return ""

@@ -7,18 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.schema import TurnPolicy
-from pipelines.machines.endpointing import (
-    BRIDGE_MS,
-    PAUSE_MS,
-    UNHURRIED_MS,
-    Boundary,
-    Endpointer,
-    Speech,
-    SpeechPaused,
-    SpeechResumed,
-    SpeechStarted,
-    TurnEnded,
-)
+from pipelines.machines.boundaries import Boundary, SpeechPaused, SpeechResumed, SpeechStarted, TurnEnded
+from pipelines.machines.endpointing import BRIDGE_MS, PAUSE_MS, UNHURRIED_MS, Endpointer, Speech
 from pipelines.machines.patience import Patience
 from pipelines.stages import Expect
 

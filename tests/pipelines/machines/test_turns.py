@@ -11,8 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from config.schema import TurnPolicy
 from pipelines.errors import IllegalTransition
-from pipelines.machines.overlap import DOUBT_MS, RESUME_AFTER_MS, YIELD_MS, Asked, Evidence
-from pipelines.machines.turns import TAIL_MS, Command, Floor, TurnMachine, Verdict
+from pipelines.machines.overlap import DOUBT_MS, RESUME_AFTER_MS, YIELD_MS, Asked, Evidence, Verdict
+from pipelines.machines.turns import TAIL_MS, Command, Floor, TurnMachine
 from pipelines.stages import Expect
 
 POLICY = TurnPolicy()

@@ -19,7 +19,8 @@ from benchmarks import sounds
 from config.schema import TurnPolicy
 from pipelines.audio import AudioFormat, Codec, to_pcm16
 from pipelines.errors import AudioFormatError, ConfigError, EngineMissing
-from pipelines.machines.endpointing import Endpointer, SpeechStarted
+from pipelines.machines.boundaries import SpeechStarted
+from pipelines.machines.endpointing import Endpointer
 from pipelines.providers import _silero_batch, _silero_network
 from pipelines.providers._silero_network import SILENT_STATE, STATE_BYTES, Network, Window, find_model
 from pipelines.providers.silero import SileroVad, SileroVadStream
