@@ -137,7 +137,7 @@ class Minutes:
         """The call ended while the caller spoke: what was understood is kept."""
         turn, self.utterance = self.utterance, None
         if turn is not None:
-            turn.caller_text = text
+            turn.caller_text = text or turn.caller_text  # of before he went on
             turn.interrupted = True
             turn.ended_ms = turn.caller_ended_ms = self.now()
             self._settle(turn)

@@ -23,7 +23,7 @@ from pipelines.responder import Responder
 from pipelines.speaker import Speaker
 from pipelines.speculation import Speculator
 from pipelines.tasks import CallTasks
-from pipelines.timing import Turn
+from pipelines.timing import Mark, Turn
 
 JUDGING_MS = 450.0  # what is left of the caller's patience when an overlap is judged without its final text
 
@@ -180,8 +180,10 @@ class TurnTaking:
     def break_off(self) -> None:
         """Whoever speaks, agent or caller: it is on the record as far as it came."""
         self._speculator.discard()
-        if (turn := self._minutes.turn) is not None and turn.caller_started_ms is not None:
-            turn.caller_text = turn.caller_text or self._listener.known_text
+        turn = self._minutes.turn
+        if turn is not None and turn.caller_started_ms is not None and Mark.TRANSCRIPT not in turn.marks:
+            # What it holds already is from before the caller went on.
+            turn.caller_text = self._listener.known_text or turn.caller_text
         self._speaker.cancel()
         self._minutes.close("", None, interrupted=True)
         self._listener.abandon()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from spoken import room, spoken
@@ -174,3 +175,20 @@ def test_nobody_waits_in_unexplained_silence(script: tuple[Move, ...], delays: D
         if not any(start <= end < over for start, over in voice):
             until = [start for start, _ in voice if start >= end] + [at for at in begun if at > done.start_ms]
             assert min(until) - end <= LONGEST_SILENCE_MS
+
+
+@pytest.mark.parametrize("wait_ms", range(0, 1000, 40))
+def test_what_was_added_to_a_turn_is_kept_whenever_the_call_ends(wait_ms: int) -> None:
+    """The turn was committed with its first word, taken back and committed with both; the call ends, perhaps before the
+    recogniser has the second one."""
+    script = (
+        Move(Kind.TURN, spoken("word1"), reply="Yes?"),
+        Move(Kind.TURN, spoken("word2"), cue=Cue.AFTER_MOVE, wait_ms=700.0),
+        Move(Kind.HANG_UP, cue=Cue.AFTER_MOVE, wait_ms=float(wait_ms)),
+    )
+    delays = Delays(stt_partial_ms=0.0, stt_final_ms=400.0, llm_first_token_ms=2000.0)
+    world = World(AgentSettings(turn=TurnPolicy(base_wait_ms=100, min_wait_ms=50)), delays=delays)
+    outcome = simulate(Script("added", script, room=ROOM), world)
+    assert EventKind.TURN_RESUMED in [event.kind for event in outcome.events]
+    texts = [turn.caller_text for turn in outcome.turns if turn.caller_text]
+    assert texts == ["word1 word2"] or wait_ms < 60
