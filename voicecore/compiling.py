@@ -43,7 +43,10 @@ def compile_hot_path(folder: Path = FOLDER) -> None:
             shutil.copytree(SOURCES / package, work / "src" / package, ignore=ignored)
         lines = digests(_sources(work / "src"), work / "src")
         _build(work)
-        _put_in_place(work / "lib", folder, [sys.version, *lines])
+        try:
+            _put_in_place(work / "lib", folder, [sys.version, *lines])
+        except OSError as error:
+            raise CompileError(f"{folder} cannot be written: {error.strerror}") from error
 
 
 def _path(module: str) -> str:

@@ -17,6 +17,8 @@ from voicecore.rota import Rota
 from voicecore.transports.messages import Audio
 from voicecore.transports.timeline import Placed, Timeline, stretches
 
+MOST_HELD = 250  # messages (5 s): this process is far behind, and whoever sends more has to wait for it
+
 log = structlog.get_logger(__name__)
 
 
@@ -47,7 +49,11 @@ class Hearing:
         """A message of audio; before `begin`, it is kept."""
         held = self._held
         held.append((audio, self._now_s() * 1000.0))
-        if self._due or (len(held) <= self._spare and len(audio.payload) == self._one_frame):
+        if self._due:
+            if len(held) >= MOST_HELD:
+                self.hear()
+            return
+        if len(held) <= self._spare and len(audio.payload) == self._one_frame:
             return
         if self._conversation is not None:
             self._due = True

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipelines.audio import TELEPHONE
 from pipelines.conversation import Conversation
-from voicecore.hearing import Hearing
+from voicecore.hearing import MOST_HELD, Hearing
 from voicecore.rota import Rota
 from voicecore.transports.messages import Audio
 from voicecore.transports.timeline import Timeline, stretches
@@ -73,6 +73,17 @@ async def test_what_comes_while_others_are_heard_is_heard_with_it() -> None:
     assert listener.fed == [(b"".join(map(frame, range(1, 5))), 0.0, [20.0, 40.0, 60.0, 80.0])]
     await its_turn()
     assert len(listener.fed) == 1
+
+
+async def test_no_more_waits_than_a_few_seconds() -> None:
+    listener = Listener(0)
+    heard = hearing(listener)
+    for number in range(1, MOST_HELD + 1):
+        heard.frame(Audio(frame(number), number))
+    assert len(listener.fed) == 1  # without the others having had a turn
+    heard.frame(Audio(frame(0), MOST_HELD + 1))
+    await its_turn()
+    assert [len(audio) // 160 for audio, *_ in listener.fed] == [MOST_HELD, 1]
 
 
 async def test_a_call_that_cannot_be_heard_says_so() -> None:
