@@ -26,6 +26,7 @@ from pipelines.stages import Tts, TtsChunk, Voice, Word
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SENTENCE = "Thank you for calling Harbor Dental. We are open from nine to five, Monday to Friday."
+LONG = " ".join([SENTENCE] * 40)  # no voice has finished that when its first sound comes
 FAST = {"tts": {"first_audio_ms": 0, "realtime_factor": 100_000}}
 ENGINES: dict[str, dict[str, Any]] = {"espeak": {}, "flite": {}, "simulated": FAST, "piper": {}, "kokoro": {}}
 IN_A_PROCESS = ("espeak", "flite", "piper", "kokoro")
@@ -248,7 +249,7 @@ async def test_a_killed_process_fails_its_speech_and_comes_back(process: VoicePr
     pid = process.worker.pid
     assert pid is not None
     with pytest.raises(StageError) as caught:  # noqa: PT012 - the error may come with any chunk
-        async for _ in process.synthesize(" ".join([SENTENCE] * 40), Voice(), TELEPHONE):
+        async for _ in process.synthesize(LONG, Voice(), TELEPHONE):
             os.kill(pid, signal.SIGKILL)
     assert caught.value.remedy is Remedy.RETRY
     audio, _, _ = await said(process, "I am back.")
@@ -261,7 +262,7 @@ async def test_closing_the_engine_leaves_no_process_and_no_descriptor(name: str)
     children, descriptors = processes_below_us(), len(os.listdir("/proc/self/fd"))
     tasks = asyncio.all_tasks()
     engine = await engine_called(name)
-    speech = engine.synthesize(SENTENCE, Voice(), TELEPHONE)
+    speech = engine.synthesize(LONG, Voice(), TELEPHONE)
     await anext(speech)
     assert len(processes_below_us()) == len(children) + 1
     await engine.close()
