@@ -49,10 +49,11 @@ class Rota:
         began_s = clock()
         self._note_lag((began_s - waiting[0][0]) * 1000.0)
         until_s = began_s + min(max(began_s - self._ended_s, SLICE_S), LONGEST_SLICE_S)
-        while waiting and clock() < until_s:
-            waiting.popleft()[1].hear()
-        self._ended_s = clock()
-        if waiting:
-            self._loop.call_soon(self._hear)
-        else:
-            self._running = False
+        try:
+            while waiting and clock() < until_s:
+                waiting.popleft()[1].hear()
+        finally:  # whatever happens in one call, the others are heard
+            self._ended_s = clock()
+            self._running = bool(waiting)
+            if waiting:
+                self._loop.call_soon(self._hear)

@@ -120,7 +120,6 @@ class Search:
                     break
             else:
                 bad, found.bounded_by = calls, point.why_not
-                await self._start_anew()
             if bad and (bad - good) <= max(1, int(self._plan.precision * good)):
                 break
             rising = calls * 2 if calls < DOUBLED_BELOW else calls * 3 // 2
@@ -128,6 +127,8 @@ class Search:
             if calls > self._contender.most:
                 found.bounded_by = "not searched further"
                 break
+            if not point.holds:
+                await self._start_anew()
         else:
             found.bounded_by = found.bounded_by or "time"
         found.calls_per_core = good

@@ -89,3 +89,25 @@ async def test_who_comes_while_others_are_heard_is_behind_them() -> None:
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert heard == ["a", "b", "late"]
+
+
+async def test_a_call_that_raises_keeps_nobody_else_from_being_heard() -> None:
+    heard: list[str] = []
+    clock, troubles = Clock(), list[BaseException]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: troubles.append(context["exception"]))
+    rota = Rota(lambda ms: None, clock)
+
+    class Broken(Call):
+        def hear(self) -> None:
+            raise RuntimeError("broken")
+
+    rota.put(Broken("a", heard, clock))
+    rota.put(Call("b", heard, clock))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert (heard, [str(trouble) for trouble in troubles]) == (["b"], ["broken"])
+    rota.put(Broken("c", heard, clock))
+    await asyncio.sleep(0)
+    rota.put(Call("d", heard, clock))
+    await asyncio.sleep(0)
+    assert (heard, len(troubles)) == (["b", "d"], 2)
